@@ -1,0 +1,1 @@
+"""Private, real-time body pose and segmentation, in the browser and natively."""

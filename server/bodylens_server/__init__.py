@@ -1,0 +1,1 @@
+"""The server, the static build and the command line."""
