@@ -1,0 +1,198 @@
+"""Runs pipelines with onnxruntime on numpy pictures."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from bodylens.frame import Frame
+from bodylens.mask import Mask, StaleMask
+from bodylens.native.crop import crop, lay
+from bodylens.people import People
+from bodylens.pipeline import Infer, Inferred, Keep, Pipeline, finish
+from bodylens.region import Region
+from bodylens.smoothing import blend_masks
+from bodylens_models import catalogue, store
+
+# How many masks stay readable: a few frames' worth, as in the page.
+RING = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A network that is ready to run."""
+
+    session: onnxruntime.InferenceSession
+    width: int
+    height: int
+    low: float
+    high: float
+    input: str
+    outputs: dict[str, str]
+
+    @classmethod
+    def load(cls, name: str, threads: int) -> "Model":
+        """Open a catalogue model; it is fetched and converted first where that has not been done.
+
+        Raises:
+            bodylens_models.store.ModelUnavailable: it cannot be had.
+
+        """
+        entry = catalogue.entry(name)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        session = onnxruntime.InferenceSession(store.ensure(name), options, providers=["CPUExecutionProvider"])
+        return cls(
+            session,
+            entry.input.width,
+            entry.input.height,
+            entry.input.low,
+            entry.input.high,
+            session.get_inputs()[0].name,
+            {key: output.name for key, output in entry.outputs.items()},
+        )
+
+    def run(self, image: NDArray[np.uint8], region: Region, outputs: Sequence[str]) -> list[NDArray[np.float32]]:
+        """Crop, run, and give the outputs asked for."""
+        pixels = crop(image, region, self.width, self.height, self.low, self.high)
+        return self.session.run([self.outputs[key] for key in outputs], {self.input: pixels})  # type: ignore[no-any-return]
+
+
+class Driver:
+    """Runs one pipeline over pictures, one after another.
+
+    Args:
+        pipeline: what to run.
+        threads: of onnxruntime; 0 lets it choose.
+
+    """
+
+    def __init__(self, pipeline: Pipeline, threads: int = 0) -> None:
+        self.pipeline = pipeline
+        self.models = {name: Model.load(name, threads) for name in pipeline.models}
+        self.masks: OrderedDict[int, tuple[NDArray[np.float32], Frame]] = OrderedDict()
+        self.streams: dict[int, tuple[NDArray[np.float32], Region]] = {}
+        self.made = 0
+
+    def estimate(self, image: NDArray[np.uint8], frame: Frame) -> People:
+        """Run the pipeline on one picture, (h, w, 3) uint8 RGB."""
+
+        def answer(requests: Sequence[Infer]) -> list[Inferred]:
+            return [self._infer(image, frame, request) for request in requests]
+
+        return replace(finish(self.pipeline.estimate(frame), answer), reader=self.read)
+
+    def _infer(self, image: NDArray[np.uint8], frame: Frame, request: Infer) -> Inferred:
+        names = [*request.fetch, *(keep.output for keep in request.keep)]
+        arrays = self.models[request.model].run(image, request.region, names)
+        kept = zip(request.keep, arrays[len(request.fetch) :], strict=True)
+        return Inferred(
+            dict(zip(request.fetch, arrays, strict=False)),
+            tuple(self._keep(keep, array, request.region, frame) for keep, array in kept),
+        )
+
+    def _keep(self, keep: Keep, array: NDArray[np.float32], region: Region, frame: Frame) -> Mask:
+        pixels = array.reshape(array.shape[-2:])
+        if keep.activation == "sigmoid":
+            pixels = 1 / (1 + np.exp(-pixels))
+        if keep.smoothing:
+            previous = self.streams.get(keep.stream)
+            if previous is not None:
+                pixels = blend_masks(self._moved(*previous, region, pixels.shape), pixels, keep.smoothing)
+            self.streams[keep.stream] = (pixels, region)
+        self.made += 1
+        self.masks[self.made] = (pixels, frame)
+        while len(self.masks) > RING:
+            self.masks.popitem(last=False)
+        return summarise(self.made, pixels, region, keep)
+
+    def _moved(
+        self, mask: NDArray[np.float32], was: Region, now: Region, shape: tuple[int, ...]
+    ) -> NDArray[np.float32]:
+        if was == now and mask.shape == shape:
+            return mask
+        # Where the region moved, the previous mask is laid where the new one lies.
+        size = (shape[1], shape[0])
+        return lay(mask, was.within(now, *size), size, size)
+
+    def read(self, mask: Mask, size: tuple[int, int]) -> NDArray[np.float32]:
+        """Lay a mask over its frame; see `People.read_mask`."""
+        if mask.handle not in self.masks:
+            raise StaleMask(f"mask {mask.handle} is gone: only the last {RING} are kept; read a mask in its own frame")
+        pixels, frame = self.masks[mask.handle]
+        return lay(pixels, mask.region, (frame.width, frame.height), size)
+
+    def reset(self) -> None:
+        """Forget tracks and masks."""
+        self.pipeline.reset()
+        self.streams.clear()
+
+
+def summarise(handle: int, pixels: NDArray[np.float32], region: Region, keep: Keep) -> Mask:
+    """Say what of a mask counts: how many cells, how sure, and the box around them."""
+    counts = pixels >= keep.threshold
+    rows, columns = np.flatnonzero(counts.any(axis=1)), np.flatnonzero(counts.any(axis=0))
+    height, width = pixels.shape
+    count = int(counts.sum())
+    extent = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1) if count else (0, 0, 0, 0)
+    score = float(pixels[counts].mean(dtype=np.float64)) if count else 0.0
+    return Mask(handle, width, height, region, keep.meaning, keep.threshold, count, score, extent)
+
+
+class Segmenter:
+    """What `bodylens.create_segmenter` gives: call `estimate` once a picture.
+
+    Pictures are (h, w, 3) uint8 RGB; (h, w, 4) RGBA and (h, w) grey are taken as well.
+    """
+
+    def __init__(self, pipeline: Pipeline, threads: int = 0) -> None:
+        self.driver = Driver(pipeline, threads)
+        self.index = 0
+
+    def estimate(self, image: NDArray[np.uint8], timestamp: float | None = None) -> People:
+        """Find the people in one picture.
+
+        Args:
+            image: (h, w, 3) uint8 RGB.
+            timestamp: when it was taken, seconds; None counts 30 pictures a second.
+
+        Raises:
+            ValueError: not a picture.
+
+        """
+        pixels = as_rgb(image)
+        time = self.index / 30 if timestamp is None else timestamp
+        frame = Frame(self.index, time, pixels.shape[1], pixels.shape[0])
+        people = self.driver.estimate(pixels, frame)
+        self.index += 1
+        return people
+
+    segment_people = estimate
+
+    def reset(self) -> None:
+        """Begin a new sequence: forget what earlier pictures taught."""
+        self.driver.reset()
+        self.index = 0
+
+
+def as_rgb(image: Any) -> NDArray[np.uint8]:  # noqa: ANN401
+    """Take what people call a picture to (h, w, 3) uint8 RGB.
+
+    Raises:
+        ValueError: it is not one; the message says what came and what is wanted.
+
+    """
+    pixels = np.asarray(image)
+    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] not in (1, 3, 4)):
+        raise ValueError(
+            f"a picture is an array (height, width, 3) of uint8 in RGB order, not {pixels.shape} of {pixels.dtype}"
+        )
+    if not pixels.size:
+        raise ValueError(f"the picture is empty: its shape is {pixels.shape}")
+    if pixels.ndim == 2 or pixels.shape[2] == 1:
+        return np.repeat(pixels.reshape(*pixels.shape[:2], 1), 3, axis=2)
+    return np.ascontiguousarray(pixels[..., :3])
