@@ -73,7 +73,7 @@ def pack(people: People) -> NDArray[np.float64]:
     n, k, d = people.keypoints.shape
     frame = people.frame
     header = (frame.index, frame.time, frame.width, frame.height, n, k, d, people.world is not None, len(people.masks))
-    parts = [
+    parts: list[NDArray[Any]] = [
         np.array(header, np.float64),
         people.ids,
         people.scores,

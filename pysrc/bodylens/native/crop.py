@@ -29,7 +29,7 @@ def crop(
     shrink = min(int(region.width / width), int(region.height / height))
     if shrink >= 2:
         size = (max(1, round(frame_width / shrink)), max(1, round(frame_height / shrink)))
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
     scale = np.diag([image.shape[1] / frame_width, image.shape[0] / frame_height])
     # Pixel (i, j) of the input is centred at ((i + 0.5) / width, (j + 0.5) / height); OpenCV counts from centres.
     unit = np.array([[1 / width, 0, 0.5 / width], [0, 1 / height, 0.5 / height], [0, 0, 1]])

@@ -98,7 +98,7 @@ class Driver:
     def _keep(self, keep: Keep, array: NDArray[np.float32], region: Region, frame: Frame) -> Mask:
         pixels = array.reshape(array.shape[-2:])
         if keep.activation == "sigmoid":
-            pixels = 1 / (1 + np.exp(-pixels))
+            pixels = np.reciprocal(1 + np.exp(-pixels), dtype=np.float32)
         if keep.smoothing:
             previous = self.streams.get(keep.stream)
             if previous is not None:

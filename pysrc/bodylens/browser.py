@@ -1,0 +1,201 @@
+"""The browser driver, and the only file that knows that it runs in a page.
+
+The Python worker (`web/python/worker.js`) owns the channel to the engine worker, which owns every pixel. Requests cross
+as JSON, tensors and people as one buffer each.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import bodylens_engine  # type: ignore[import-not-found]  # registered by web/python/worker.js
+import numpy as np
+from numpy.typing import NDArray
+from pyodide.ffi import JsException, to_js
+
+from bodylens.frame import Frame
+from bodylens.mask import Mask, StaleMask
+from bodylens.people import People
+from bodylens.pipeline import Estimation, Infer, Inferred, Pipeline
+from bodylens.record import pack
+from bodylens.systems import make_segmenter
+
+
+def _asked(requests: Sequence[Infer]) -> str:
+    """Write requests as the engine reads them."""
+    return json.dumps(
+        [
+            {
+                "model": r.model,
+                "region": [r.region.x, r.region.y, r.region.width, r.region.height, r.region.rotation],
+                "fetch": r.fetch,
+                "keep": [
+                    {
+                        "output": k.output,
+                        "activation": k.activation,
+                        "threshold": k.threshold,
+                        "smoothing": k.smoothing,
+                        "stream": k.stream,
+                    }
+                    for k in r.keep
+                ],
+            }
+            for r in requests
+        ]
+    )
+
+
+def _answered(requests: Sequence[Infer], results: Any) -> list[Inferred]:  # noqa: ANN401
+    """Read the engine's results: per request its arrays with their shapes, and 9 numbers a mask."""
+    inferred = []
+    for request, result in zip(requests, results, strict=True):
+        outputs = {}
+        for name, array, shape in zip(request.fetch, result.arrays, result.shapes, strict=True):
+            outputs[name] = np.frombuffer(array.to_py(), np.float32).reshape(shape.to_py())
+        numbers = np.frombuffer(result.masks.to_py(), np.float64).reshape(len(request.keep), 9).tolist()
+        masks = [
+            Mask(
+                int(handle), int(width), int(height), request.region, keep.meaning, keep.threshold,
+                int(count), score, (int(left), int(top), int(right), int(bottom)),
+            )
+            for keep, (handle, width, height, count, score, left, top, right, bottom) in zip(
+                request.keep, numbers, strict=True
+            )
+        ]  # fmt: skip
+        inferred.append(Inferred(outputs, tuple(masks)))
+    return inferred
+
+
+class Live:
+    """Runs a pipeline over the page's frames: one call to begin a frame, one for each round of results.
+
+    Each call answers by `reply(text, array)`: more requests (text, no array), or the packed people with the requests
+    that the next frame will begin with (text, or "" where they are not known).
+    """
+
+    def __init__(self, reply: Callable[[str, Any], None]) -> None:
+        self.reply = reply
+        self.pipeline: Pipeline | None = None
+        self.frame = Frame(0, 0.0, 0, 0)
+        self.estimation: Estimation | None = None
+        self.requests: Sequence[Infer] = ()
+        self.ahead: Sequence[Infer] | None = None
+        self.ahead_text = ""
+
+    def open(self, model: str, options: str) -> Any:  # noqa: ANN401
+        """Make the pipeline for the page's controls; gives the models that it needs as a JavaScript array."""
+        self.pipeline = make_segmenter(model, json.loads(options))
+        self.ahead = None
+        return to_js(list(self.pipeline.models))
+
+    def begin(self, index: int, time: float, width: int, height: int, results: Any = None) -> None:  # noqa: ANN401
+        """Start a frame; `results` answer what `ahead` announced, where the engine ran it already."""
+        if self.pipeline is None:
+            raise RuntimeError("a frame came before a model was opened")
+        self.frame = Frame(index, time, width, height)
+        self.estimation = self.pipeline.estimate(self.frame)
+        self.requests = next(self.estimation)
+        if results is not None and self.ahead is not None and tuple(self.requests) == tuple(self.ahead):
+            self.resume(results)
+        else:
+            self.reply(_asked(self.requests), None)
+
+    def resume(self, results: Any) -> None:  # noqa: ANN401
+        """Go on with a frame's results."""
+        if self.estimation is None or self.pipeline is None:
+            raise RuntimeError("results came for a frame that has not begun")
+        try:
+            self.requests = self.estimation.send(_answered(self.requests, results))
+        except StopIteration as stop:
+            self.estimation = None
+            ahead = self.pipeline.ahead(self.frame)
+            if ahead is None or self.ahead is None or tuple(ahead) != tuple(self.ahead):
+                self.ahead_text = "" if ahead is None else _asked(ahead)
+            self.ahead = ahead
+            self.reply(self.ahead_text, to_js(pack(stop.value)))
+        else:
+            self.reply(_asked(self.requests), None)
+
+
+async def _read(mask: Mask, size: tuple[int, int], frame: Frame) -> NDArray[np.float32]:
+    r = mask.region
+    region = [r.x, r.y, r.width, r.height, r.rotation]
+    values = await bodylens_engine.read(mask.handle, to_js(region), frame.width, frame.height, *size)
+    if values is None:
+        raise StaleMask(f"mask {mask.handle} is gone: only the last few are kept; read a mask in its own frame")
+    return np.frombuffer(values.to_py(), np.float32).reshape(size[1], size[0])
+
+
+class Segmenter:
+    """What `await bodylens.create_segmenter(…)` gives in the page: as natively, but awaited."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+        self.index = 0
+
+    async def estimate(self, image: NDArray[np.uint8] | None = None, timestamp: float | None = None) -> People:
+        """Find the people in a picture.
+
+        Args:
+            image: (h, w, 3) or (h, w, 4) uint8 RGB(A); None takes the newest frame of the page's source.
+            timestamp: when it was taken, seconds; None counts 30 pictures a second, or takes the source's own time.
+
+        Raises:
+            ValueError: not a picture.
+            RuntimeError: the page has no source yet, or the network failed; the message says which.
+        """
+        if image is None:
+            taken = await _called(bodylens_engine.current())
+        else:
+            pixels = _as_rgba(image)
+            taken = await _called(bodylens_engine.picture(to_js(pixels.ravel()), pixels.shape[1], pixels.shape[0]))
+        try:
+            time = timestamp if timestamp is not None else self.index / 30 if image is not None else taken.time
+            frame = Frame(self.index, time, taken.width, taken.height)
+            estimation = self.pipeline.estimate(frame)
+            requests = next(estimation)
+            while True:
+                results = await _called(bodylens_engine.infer(taken.id, _asked(requests)))
+                requests = estimation.send(_answered(requests, results))
+        except StopIteration as stop:
+            self.index += 1
+            people: People = stop.value
+        finally:
+            bodylens_engine.release(taken.id)
+        return replace(people, reader=lambda mask, size: _read(mask, size, frame))
+
+    segment_people = estimate
+
+    def reset(self) -> None:
+        """Begin a new sequence: forget what earlier pictures taught."""
+        self.pipeline.reset()
+        self.index = 0
+
+
+async def open_segmenter(pipeline: Pipeline) -> Segmenter:
+    """Load a pipeline's models into the engine.
+
+    Raises:
+        RuntimeError: a model cannot be had; the message says why and what to do.
+    """
+    await _called(bodylens_engine.load(to_js(list(pipeline.models))))
+    return Segmenter(pipeline)
+
+
+async def _called(promise: Any) -> Any:  # noqa: ANN401
+    try:
+        return await promise
+    except JsException as error:
+        raise RuntimeError(str(error).removeprefix("Error: ")) from None
+
+
+def _as_rgba(image: Any) -> NDArray[np.uint8]:  # noqa: ANN401
+    pixels = np.asarray(image)
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] not in (3, 4) or not pixels.size:
+        raise ValueError(
+            f"a picture is an array (height, width, 3) of uint8 in RGB order, not {pixels.shape} of {pixels.dtype}"
+        )
+    if pixels.shape[2] == 4:
+        return np.ascontiguousarray(pixels)
+    return np.concatenate([pixels, np.full((*pixels.shape[:2], 1), 255, np.uint8)], axis=2)
