@@ -1,0 +1,205 @@
+// Draws what a person sees: the frame, their mask, and the chosen effect, with WebGL2 on an OffscreenCanvas.
+import { effects } from "./effects/index.js";
+import { Painter } from "./painter.js";
+import { GUIDE, PERSON } from "./person.glsl.js";
+
+/** @type {View} */
+export const VIEW = {
+  effect: "mask",
+  opacity: 0.6,
+  color: [0.18, 0.8, 0.66],
+  blur: 16,
+  picture: null,
+  mirror: false,
+  threshold: 0.5,
+  softness: 0.2,
+  refine: true,
+  limit: 1920,
+};
+
+const MAIN = `
+uniform sampler2D u_frame;
+uniform float u_mirror;
+out vec4 drawn;
+void main() {
+  vec2 at = vec2(u_mirror > 0.5 ? 1.0 - v_at.x : v_at.x, v_at.y);
+  vec3 frame = texture(u_frame, at).rgb;
+  drawn = shade(at, v_at, frame, person(at, frame));
+}`;
+
+const NOBODY = "float person(vec2 at, vec3 color) { return 0.0; }\n";
+
+export class Compositor {
+  /** @type {WebGL2RenderingContext} */
+  #gl;
+  /** @type {ReturnType<Compositor["build"]>} */
+  #made;
+  /** What was drawn last; its pixels stay in the textures. */
+  #last = { frameWidth: 0, frameHeight: 0, mask: /** @type {MaskImage | null} */ (null), view: VIEW };
+  #listeners = new AbortController();
+
+  /**
+   * @param {OffscreenCanvas} canvas
+   * @param {{lost?: () => void, restored?: () => void}} [on] the graphics driver took the canvas away, or gave it back
+   */
+  constructor(canvas, on = {}) {
+    this.canvas = canvas;
+    const gl = canvas.getContext("webgl2", { antialias: false, depth: false, powerPreference: "high-performance" });
+    if (!gl) throw new Error("This browser gives no WebGL2, which drawing the picture needs.");
+    this.#gl = gl;
+    this.#made = this.build();
+    const { signal } = this.#listeners;
+    canvas.addEventListener(
+      "webglcontextlost",
+      (event) => {
+        event.preventDefault(); // asks the browser to bring it back
+        on.lost?.();
+      },
+      { signal },
+    );
+    canvas.addEventListener(
+      "webglcontextrestored",
+      () => {
+        this.#made = this.build();
+        on.restored?.();
+      },
+      { signal },
+    );
+  }
+
+  get lost() {
+    return this.#gl.isContextLost();
+  }
+
+  /** Everything that lives on the graphics card, made once and again after a lost context. */
+  build() {
+    const gl = this.#gl;
+    const painter = new Painter(gl);
+    return {
+      painter,
+      largest: /** @type {number} */ (gl.getParameter(gl.MAX_TEXTURE_SIZE)),
+      frame: painter.texture(),
+      mask: { texture: painter.texture(), width: 0, height: 0 },
+      guide: /** @type {import("./painter.js").Target | null} */ (null),
+      effects: /** @type {Map<EffectName, import("./effects/index.js").Effect>} */ (new Map()),
+    };
+  }
+
+  /**
+   * Uploads a frame with its mask and draws both. Without a mask the frame is drawn as it is.
+   * @param {VideoFrame | ImageBitmap} frame stays open
+   * @param {number} frameWidth pixels, as displayed @param {number} frameHeight
+   * @param {MaskImage | null} mask
+   * @param {Partial<View>} view
+   */
+  draw(frame, frameWidth, frameHeight, mask, view) {
+    if (this.lost) return;
+    this.#upload(frame, frameWidth, frameHeight);
+    if (mask) this.#uploadMask(mask);
+    this.#last = { frameWidth, frameHeight, mask, view: { ...VIEW, ...view } };
+    this.#render();
+  }
+
+  /**
+   * Draws the last frame again, as another view shows it: for still pictures and while paused.
+   * @param {Partial<View>} view
+   */
+  redraw(view) {
+    this.#last.view = { ...VIEW, ...view };
+    if (!this.lost && this.#last.frameWidth) this.#render();
+  }
+
+  /** What is drawn, as a file. @param {string} [type] */
+  async snapshot(type = "image/png") {
+    if (!this.#last.frameWidth) throw new Error("Nothing is drawn yet, so there is no picture to keep.");
+    if (this.lost) throw new Error("The graphics driver took the canvas away; try again when the picture is back.");
+    this.#render(); // the browser clears the canvas once it is shown
+    return this.canvas.convertToBlob({ type });
+  }
+
+  dispose() {
+    this.#listeners.abort();
+    this.#gl.getExtension("WEBGL_lose_context")?.loseContext();
+  }
+
+  /** @param {VideoFrame | ImageBitmap} frame @param {number} width @param {number} height */
+  #upload(frame, width, height) {
+    const gl = this.#gl;
+    const { largest } = this.#made;
+    /** @type {VideoFrame | ImageBitmap | OffscreenCanvas} */
+    let source = frame;
+    if (Math.max(width, height) > largest) {
+      const scale = largest / Math.max(width, height);
+      const smaller = new OffscreenCanvas(Math.floor(width * scale), Math.floor(height * scale));
+      smaller.getContext("2d")?.drawImage(frame, 0, 0, smaller.width, smaller.height);
+      source = smaller;
+    }
+    gl.bindTexture(gl.TEXTURE_2D, this.#made.frame);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, gl.RGBA, gl.UNSIGNED_BYTE, source);
+  }
+
+  /** @param {MaskImage} mask */
+  #uploadMask({ data, width, height }) {
+    const gl = this.#gl;
+    const { mask, painter } = this.#made;
+    if (mask.width !== width || mask.height !== height) {
+      gl.deleteTexture(mask.texture);
+      mask.texture = painter.texture();
+      gl.texStorage2D(gl.TEXTURE_2D, 1, gl.R16F, width, height);
+      Object.assign(mask, { width, height });
+    }
+    gl.bindTexture(gl.TEXTURE_2D, mask.texture);
+    gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, width, height, gl.RED, gl.FLOAT, data);
+  }
+
+  #render() {
+    const { painter, frame } = this.#made;
+    const { frameWidth, frameHeight, mask, view } = this.#last;
+    const scale = Math.min(1, view.limit / Math.max(frameWidth, frameHeight));
+    const width = Math.max(1, Math.round(frameWidth * scale));
+    const height = Math.max(1, Math.round(frameHeight * scale));
+    if (this.canvas.width !== width) this.canvas.width = width;
+    if (this.canvas.height !== height) this.canvas.height = height;
+
+    const name = mask ? view.effect : "none";
+    let effect = this.#made.effects.get(name);
+    if (!effect) this.#made.effects.set(name, (effect = effects[name]()));
+    /** @type {Record<string, import("./painter.js").Uniform>} */
+    const uniforms = { u_frame: frame, u_mirror: Number(view.mirror) };
+    if (mask) Object.assign(uniforms, this.#guide(mask, view));
+    const scene = { view, frameWidth, frameHeight, width, height, uniforms };
+    Object.assign(uniforms, effect.prepare(painter, scene));
+    painter.pass((mask ? PERSON : NOBODY) + effect.shade + MAIN, uniforms, null);
+  }
+
+  /** Lays the mask beside the frame's colours. @param {MaskImage} mask @param {View} view */
+  #guide({ matrix, width, height }, view) {
+    const made = this.#made;
+    const { frameWidth, frameHeight } = this.#last;
+    const place = [
+      ...[matrix[0] / frameWidth, matrix[3] / frameHeight, 0],
+      ...[matrix[1] / frameWidth, matrix[4] / frameHeight, 0],
+      ...[matrix[2] / frameWidth, matrix[5] / frameHeight, 1],
+    ];
+    const u_texel = [1 / width, 1 / height];
+    const u_edge = [view.threshold - view.softness, view.threshold + view.softness];
+    made.guide = made.painter.target(made.guide, width, height);
+    const uniforms = { u_frame: made.frame, u_mask: made.mask.texture, u_place: place, u_texel, u_edge };
+    made.painter.pass(GUIDE, uniforms, made.guide);
+    return {
+      u_guide: made.guide.texture,
+      u_region: inverse(place),
+      u_texel,
+      u_edge,
+      u_refine: Number(view.refine),
+    };
+  }
+}
+
+/** The inverse of an affine 3×3 matrix, column-major. @param {number[]} m */
+function inverse(m) {
+  const [a, b, , c, d, , e, f] = m;
+  const det = a * d - b * c;
+  if (!det) throw new Error(`The mask covers no area of the frame: its matrix is ${m}.`);
+  return [d / det, -b / det, 0, -c / det, a / det, 0, (c * f - d * e) / det, (b * e - a * f) / det, 1];
+}

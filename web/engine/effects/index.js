@@ -1,0 +1,30 @@
+// The effects by the name that a view and the address bar use. A new effect is a new file and a line here.
+import { blur } from "./blur.js";
+import { color } from "./color.js";
+import { cutout } from "./cutout.js";
+import { mask } from "./mask.js";
+import { none } from "./none.js";
+import { picture } from "./picture.js";
+
+/**
+ * What an effect knows of the frame that is drawn. Sizes in pixels.
+ * @typedef {object} Scene
+ * @property {View} view
+ * @property {number} frameWidth
+ * @property {number} frameHeight
+ * @property {number} width of the canvas
+ * @property {number} height of the canvas
+ * @property {Record<string, import("../painter.js").Uniform>} uniforms the frame, the guide and the mask's place
+ */
+
+/**
+ * @typedef {object} Effect
+ * @property {string} shade GLSL: `vec4 shade(vec2 at, vec2 seen, vec3 frame, float person)`: the premultiplied colour of a
+ *   pixel; `at` in the frame, `seen` on the canvas (they differ where the view is mirrored), 0..1 from the top left
+ * @property {(painter: import("../painter.js").Painter, scene: Scene) => Record<string, import("../painter.js").Uniform>} prepare
+ *   draws what `shade` needs beforehand, and answers with its uniforms
+ * @property {() => void} forget lets go of what it made, when the context was lost
+ */
+
+/** @type {Record<EffectName, () => Effect>} */
+export const effects = { mask, blur, color, picture, cutout, none };

@@ -1,0 +1,16 @@
+// What eslint checks: the recommended rules, with the globals of the world that each folder runs in.
+import js from "@eslint/js";
+import globals from "globals";
+
+const media = { MediaStreamTrackProcessor: "readonly" };
+
+export default [
+  { ignores: ["node_modules/"] },
+  js.configs.recommended,
+  { files: ["page/**/*.js"], languageOptions: { globals: { ...globals.browser, ...media } } },
+  {
+    files: ["engine/**/*.js", "python/**/*.js", "*worker*.js"],
+    languageOptions: { globals: { ...globals.worker, ...media, OffscreenCanvas: "readonly" } },
+  },
+  { files: ["**/*.mjs"], languageOptions: { globals: globals.node } },
+];

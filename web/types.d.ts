@@ -1,0 +1,47 @@
+// Types that the page, the engine and the Python worker share, and what TypeScript's own library does not know yet.
+
+declare class MediaStreamTrackProcessor {
+  constructor(init: { track: MediaStreamTrack; maxBufferSize?: number });
+  readonly readable: ReadableStream<VideoFrame>;
+}
+
+/** What a worker's `self` is; the types of window and worker cannot both be loaded. */
+interface DedicatedWorkerGlobalScope extends EventTarget, WindowOrWorkerGlobalScope {
+  postMessage(message: unknown, transfer?: Transferable[]): void;
+  close(): void;
+  onmessage: ((event: MessageEvent) => void) | null;
+}
+
+/** A person mask and where it lies: probabilities 0..1, row 0 at the top. */
+interface MaskImage {
+  data: Float32Array;
+  width: number;
+  height: number;
+  /** Row-major 2×3: unit square of the mask (u right, v down) → pixels of the frame. */
+  matrix: Float32Array | number[];
+}
+
+type EffectName = "mask" | "blur" | "color" | "picture" | "cutout" | "none";
+
+/** Colours are 0..1, sRGB. */
+type Color = [number, number, number];
+
+/** What a person chose to see. Everything has a default, see engine/compositor.js. */
+interface View {
+  effect: EffectName;
+  /** How strongly the mask is tinted, 0..1. */
+  opacity: number;
+  color: Color;
+  /** Radius of the background blur, pixels of the frame. */
+  blur: number;
+  picture: ImageBitmap | null;
+  mirror: boolean;
+  /** Probability from which a pixel belongs to a person. */
+  threshold: number;
+  /** Half width of the soft edge around the threshold, in probability. */
+  softness: number;
+  /** Follow the edges of the picture when the mask is enlarged. */
+  refine: boolean;
+  /** Longest side of the canvas, pixels. */
+  limit: number;
+}
