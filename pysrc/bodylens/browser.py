@@ -119,9 +119,7 @@ class Live:
 
 
 async def _read(mask: Mask, size: tuple[int, int], frame: Frame) -> NDArray[np.float32]:
-    r = mask.region
-    region = [r.x, r.y, r.width, r.height, r.rotation]
-    values = await bodylens_engine.read(mask.handle, to_js(region), frame.width, frame.height, *size)
+    values = await bodylens_engine.read(mask.handle, frame.width, frame.height, *size)
     if values is None:
         raise StaleMask(f"mask {mask.handle} is gone: only the last few are kept; read a mask in its own frame")
     return np.frombuffer(values.to_py(), np.float32).reshape(size[1], size[0])

@@ -1,0 +1,134 @@
+// Where frames come from. The latest wins: a frame that nobody has taken yet makes way for a newer one.
+
+/** @typedef {{image: VideoFrame | ImageBitmap, time: number, width: number, height: number, close: () => void}} Shot */
+
+export class Frames {
+  /** Counted so that it can be shown that every frame is closed. */
+  counts = { in: 0, dropped: 0, closed: 0 };
+  /** @type {Shot | null} */
+  #waiting = null;
+  /** @type {ImageBitmap | null} */
+  #picture = null;
+  /** @type {(() => void) | null} */
+  #wake = null;
+  /** @type {AbortController} */
+  #source = new AbortController();
+  #paused = false;
+  #opened = false;
+
+  /**
+   * @param {() => void} wanted tells whoever pushes frames that the next one may come
+   * @param {() => void} ended the source gives no more
+   */
+  constructor(wanted, ended) {
+    this.wanted = wanted;
+    this.ended = ended;
+  }
+
+  /**
+   * Takes frames from another source from now on; null from none.
+   * @param {{kind: "stream", stream: ReadableStream<VideoFrame>} | {kind: "track", track: MediaStreamTrack}
+   *   | {kind: "pushed"} | {kind: "picture", bitmap: ImageBitmap} | null} source
+   */
+  open(source) {
+    this.#opened = source !== null;
+    this.#source.abort();
+    this.#source = new AbortController();
+    this.#drop();
+    this.#picture?.close();
+    this.#picture = null;
+    if (source?.kind === "stream") void this.#read(source.stream, this.#source.signal);
+    if (source?.kind === "track") {
+      void this.#read(new MediaStreamTrackProcessor({ track: source.track }).readable, this.#source.signal);
+    }
+    if (source?.kind === "pushed") this.wanted();
+    if (source?.kind === "picture") this.#picture = source.bitmap;
+    this.#wake?.();
+  }
+
+  /** Whether there is a source, and it is not paused. */
+  get flowing() {
+    return this.#opened && !this.#paused;
+  }
+
+  /** @param {boolean} paused */
+  set paused(paused) {
+    this.#paused = paused;
+    if (paused) this.#drop();
+    else this.#wake?.();
+  }
+
+  /**
+   * A frame arrives.
+   * @param {VideoFrame | ImageBitmap} image closed here, sooner or later
+   * @param {number} time seconds
+   */
+  push(image, time) {
+    this.counts.in++;
+    if (this.#waiting) this.counts.dropped++;
+    this.#drop();
+    const [width, height] =
+      image instanceof ImageBitmap ? [image.width, image.height] : [image.displayWidth, image.displayHeight];
+    const close = () => {
+      image.close();
+      this.counts.closed++;
+    };
+    if (this.#paused || !width || !height) {
+      this.counts.dropped++;
+      close();
+      return;
+    }
+    this.#waiting = { image, time, width, height, close };
+    this.#wake?.();
+  }
+
+  /** The newest frame, as soon as there is one. @returns {Promise<Shot>} whoever takes it closes it */
+  async next() {
+    for (;;) {
+      if (!this.#paused) {
+        if (this.#waiting) {
+          const shot = this.#waiting;
+          this.#waiting = null;
+          this.wanted();
+          return shot;
+        }
+        if (this.#picture) return this.#still(this.#picture);
+      }
+      await new Promise((resolve) => {
+        this.#wake = () => resolve(undefined);
+      });
+      this.#wake = null;
+    }
+  }
+
+  /** @param {ImageBitmap} picture stays open for the next time */
+  #still(picture) {
+    this.counts.in++;
+    const close = () => {
+      this.counts.closed++;
+    };
+    return { image: picture, time: performance.now() / 1000, width: picture.width, height: picture.height, close };
+  }
+
+  #drop() {
+    this.#waiting?.close();
+    this.#waiting = null;
+  }
+
+  /** @param {ReadableStream<VideoFrame>} stream @param {AbortSignal} signal */
+  async #read(stream, signal) {
+    const reader = stream.getReader();
+    signal.addEventListener("abort", () => void reader.cancel().catch(() => undefined));
+    try {
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (signal.aborted) value?.close();
+        if (done || signal.aborted) break;
+        this.push(value, value.timestamp / 1e6);
+      }
+    } catch {
+      // A camera that was unplugged ends its stream with an error: the source has ended either way.
+    }
+    if (!signal.aborted) this.ended();
+  }
+}

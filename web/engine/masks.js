@@ -1,0 +1,147 @@
+// Masks where they lie: activation, temporal smoothing, what of them counts, and reading them back.
+import { after, fromFrame, toFrame } from "./region.js";
+
+/** How many masks stay readable. */
+const RING = 16;
+
+/** How uncertain a probability p is, as a polynomial in (p - 0.5)². ref: pysrc/bodylens/smoothing.py */
+const UNCERTAINTY = [5.68842, -0.748699, -57.8051, 291.309, -624.717];
+
+/** @typedef {{output: string, activation: string, threshold: number, smoothing: number, stream: number}} Keep */
+/** @typedef {{data: Float32Array, width: number, height: number, region: import("./region.js").Region}} Mask */
+
+export class Masks {
+  /** @type {Map<number, Mask>} */
+  #ring = new Map();
+  /** @type {Map<string, Mask>} */
+  #streams = new Map();
+  #made = 0;
+
+  /**
+   * Keeps a network's output as a mask.
+   * @param {Float32Array} data height × width; becomes the mask's own
+   * @param {number} width
+   * @param {number} height
+   * @param {import("./region.js").Region} region
+   * @param {Keep} keep
+   * @param {string} client whose stream it is
+   * @returns {number[]} handle, width, height, count, score, left, top, right, bottom; as browser.py reads them
+   */
+  keep(data, width, height, region, keep, client) {
+    if (keep.activation === "sigmoid") for (let i = 0; i < data.length; i++) data[i] = 1 / (1 + Math.exp(-data[i]));
+    const mask = { data, width, height, region };
+    if (keep.smoothing) {
+      const stream = `${client}/${keep.stream}`;
+      const before = this.#streams.get(stream);
+      if (before) blend(moved(before, mask), data, keep.smoothing);
+      this.#streams.set(stream, mask);
+    }
+    const handle = ++this.#made;
+    this.#ring.set(handle, mask);
+    this.#ring.delete(handle - RING);
+    return [handle, width, height, ...summarise(data, width, height, keep.threshold)];
+  }
+
+  /** @param {number} handle @returns {Mask | undefined} */
+  get(handle) {
+    return this.#ring.get(handle);
+  }
+
+  /** Forgets the streams of a client, or of all. @param {string} [client] */
+  forget(client) {
+    for (const stream of this.#streams.keys()) {
+      if (client === undefined || stream.startsWith(`${client}/`)) this.#streams.delete(stream);
+    }
+  }
+}
+
+/**
+ * Blends `now` in place with what it was, weighted by its own uncertainty. ref: pysrc/bodylens/smoothing.py
+ * @param {Float32Array} before @param {Float32Array} now @param {number} ratio
+ */
+export function blend(before, now, ratio) {
+  const [c1, c2, c3, c4, c5] = UNCERTAINTY;
+  for (let i = 0; i < now.length; i++) {
+    const t = now[i] - 0.5;
+    const x = t * t;
+    const fit = x * (c1 + x * (c2 + x * (c3 + x * (c4 + x * c5))));
+    if (fit < 1) now[i] += (before[i] - now[i]) * (1 - fit) * ratio;
+  }
+}
+
+/**
+ * What of a mask counts.
+ * @param {Float32Array} data @param {number} width @param {number} height @param {number} threshold
+ * @returns {[number, number, number, number, number, number]} count, mean score, left, top, right, bottom
+ */
+export function summarise(data, width, height, threshold) {
+  let [count, sum, left, top, right, bottom] = [0, 0, width, height, 0, 0];
+  for (let y = 0, i = 0; y < height; y++) {
+    const before = count;
+    for (let x = 0; x < width; x++, i++) {
+      const value = data[i];
+      if (value >= threshold) {
+        count++;
+        sum += value;
+        if (x < left) left = x;
+        if (x >= right) right = x + 1;
+      }
+    }
+    if (count > before) {
+      if (y < top) top = y;
+      bottom = y + 1;
+    }
+  }
+  return count ? [count, sum / count, left, top, right, bottom] : [0, 0, 0, 0, 0, 0];
+}
+
+/**
+ * Lays a mask over a grid, bilinearly; 0 outside its region.
+ * @param {Mask} mask
+ * @param {number} width of the grid @param {number} height
+ * @param {import("./region.js").Affine} place takes the grid's unit coordinates to those of the mask's region
+ * @returns {Float32Array}
+ */
+function sample({ data, width: w, height: h }, width, height, [a, c, e, b, d, f]) {
+  const out = new Float32Array(width * height);
+  for (let y = 0, i = 0; y < height; y++) {
+    for (let x = 0; x < width; x++, i++) {
+      const s = (x + 0.5) / width;
+      const t = (y + 0.5) / height;
+      const u = a * s + c * t + e;
+      const v = b * s + d * t + f;
+      if (u < 0 || v < 0 || u > 1 || v > 1) continue;
+      const at = Math.min(Math.max(u * w - 0.5, 0), w - 1);
+      const down = Math.min(Math.max(v * h - 0.5, 0), h - 1);
+      const left = Math.floor(at);
+      const top = Math.floor(down);
+      const right = at > left ? 1 : 0;
+      const below = down > top ? w : 0;
+      const j = top * w + left;
+      const upper = data[j] + (data[j + right] - data[j]) * (at - left);
+      const lower = data[j + below] + (data[j + below + right] - data[j + below]) * (at - left);
+      out[i] = upper + (lower - upper) * (down - top);
+    }
+  }
+  return out;
+}
+
+/**
+ * A mask over a whole frame.
+ * @param {Mask} mask
+ * @param {number} frameWidth @param {number} frameHeight pixels
+ * @param {number} width of the result @param {number} height
+ */
+export function lay(mask, frameWidth, frameHeight, width, height) {
+  return sample(mask, width, height, after(fromFrame(mask.region), [frameWidth, 0, 0, 0, frameHeight, 0]));
+}
+
+/**
+ * What a mask was, where another lies now.
+ * @param {Mask} was @param {Mask} now
+ */
+function moved(was, now) {
+  const same = was.width === now.width && was.height === now.height;
+  if (same && was.region.every((value, i) => value === now.region[i])) return was.data;
+  return sample(was, now.width, now.height, after(fromFrame(was.region), toFrame(now.region)));
+}

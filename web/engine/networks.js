@@ -1,0 +1,224 @@
+// Networks on onnxruntime-web: one provider, its bundle, and a session for each model that is asked for.
+import { Crop } from "./crop.js";
+import { toFrame } from "./region.js";
+
+/** @typedef {"wasm" | "webgpu" | "webgl"} Provider */
+/** @typedef {typeof import("onnxruntime-web")} Ort */
+/** @typedef {{name: string, url: string | null, why?: string, fetch?: string, bytes: number,
+ *   input: {name: string, height: number, width: number, low: number, high: number},
+ *   outputs: Record<string, {name: string, shape: number[]}>, check?: Check}} Spec a model in catalogue.json */
+/** @typedef {{seed: number, tolerance: number, outputs: Record<string, {at: number[], values: number[]}>}} Check */
+/** @typedef {{arrays: Float32Array[], crop: number, network: number}} Run */
+
+/** Which bundle has a provider: only that one is downloaded. @param {Provider} provider */
+function bundle(provider) {
+  if (provider === "webgl") return "ort.webgl.min.mjs";
+  if (provider === "wasm") return "ort.wasm.min.mjs";
+  // JSPI calls asynchronous code from wasm without rewriting it, which makes a smaller and faster build.
+  return "Suspending" in WebAssembly ? "ort.jspi.min.mjs" : "ort.webgpu.min.mjs";
+}
+
+/** A model that cannot be had; the message says why and what to do. */
+export class ModelMissing extends Error {}
+
+/** What the browser lacks for a provider; the message says what to do. */
+export class ProviderMissing extends Error {}
+
+export class Networks {
+  /** @type {Map<string, Promise<Network>>} */
+  #networks = new Map();
+  /** @type {Promise<unknown>} */
+  #turn = Promise.resolve();
+
+  /**
+   * @param {Ort} ort
+   * @param {Provider} provider
+   * @param {Promise<Map<string, Spec>>} catalogue
+   * @param {string} base address that the models' addresses are relative to
+   */
+  constructor(ort, provider, catalogue, base) {
+    this.ort = ort;
+    this.provider = provider;
+    this.catalogue = catalogue;
+    this.base = base;
+    this.threads = provider === "webgl" ? 1 : Math.max(ort.env.wasm.numThreads ?? 1, 1);
+  }
+
+  /**
+   * Loads a provider's bundle.
+   * @param {Provider} provider
+   * @param {{ort: string, catalogue: string}} site addresses
+   */
+  static async open(provider, site) {
+    const catalogue = fetchCatalogue(site.catalogue);
+    catalogue.catch(() => undefined); // heard where a model is asked for
+    if (provider === "webgpu" && !(await navigator.gpu?.requestAdapter())) {
+      throw new ProviderMissing("This browser offers no WebGPU here: choose wasm, which works everywhere.");
+    }
+    if (provider === "webgl" && !new OffscreenCanvas(1, 1).getContext("webgl2")) {
+      throw new ProviderMissing("This browser offers no WebGL2 here: choose wasm, which works everywhere.");
+    }
+    /** @type {Ort} */
+    const ort = await import(site.ort + bundle(provider));
+    ort.env.logLevel = "error";
+    ort.env.wasm.wasmPaths = site.ort;
+    ort.env.wasm.numThreads = globalThis.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency || 1, 4) : 1;
+    return new Networks(ort, provider, catalogue, site.catalogue);
+  }
+
+  /**
+   * A network, loaded when it is first asked for.
+   * @param {string} name of a model in the catalogue
+   * @returns {Promise<Network>}
+   */
+  get(name) {
+    let network = this.#networks.get(name);
+    if (!network) {
+      network = this.#load(name);
+      this.#networks.set(name, network);
+      network.catch(() => this.#networks.delete(name)); // so that it may be tried again
+    }
+    return network;
+  }
+
+  /** @param {string} name */
+  async #load(name) {
+    const spec = (await this.catalogue).get(name);
+    if (!spec) throw new ModelMissing(`There is no model ${name} in this site's catalogue.`);
+    if (!spec.url) {
+      throw new ModelMissing(
+        `The model ${name} is not on this site: ${spec.why ?? "it was not prepared"}. ${spec.fetch ?? ""}`,
+      );
+    }
+    const response = await fetch(new URL(spec.url, this.base));
+    if (!response.ok)
+      throw new ModelMissing(`The model ${name} could not be loaded: the server said ${response.status}.`);
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    return this.alone(async () => {
+      const session = await this.ort.InferenceSession.create(bytes, {
+        executionProviders: [this.provider],
+        graphOptimizationLevel: "all",
+      });
+      const network = new Network(this.ort, session, spec);
+      await network.warm();
+      return network;
+    });
+  }
+
+  /**
+   * Runs one thing at a time: onnxruntime-web allows no more.
+   * @template T
+   * @param {() => Promise<T>} work
+   * @returns {Promise<T>}
+   */
+  alone(work) {
+    const done = this.#turn.then(work, work);
+    this.#turn = done.catch(() => undefined);
+    return done;
+  }
+
+  /**
+   * Crops and runs.
+   * @param {string} name of a model
+   * @param {{image: VideoFrame | ImageBitmap, width: number, height: number}} shot
+   * @param {import("./region.js").Region} region
+   * @param {string[]} outputs by their names in the catalogue
+   */
+  async run(name, shot, region, outputs) {
+    const network = await this.get(name);
+    return this.alone(() => network.run(shot, region, outputs));
+  }
+}
+
+export class Network {
+  /**
+   * @param {Ort} ort
+   * @param {import("onnxruntime-web").InferenceSession} session
+   * @param {Spec} spec
+   */
+  constructor(ort, session, spec) {
+    this.session = session;
+    this.spec = spec;
+    const { input } = spec;
+    this.crop = new Crop(input);
+    this.feeds = { [input.name]: new ort.Tensor("float32", this.crop.planes, [1, 3, input.height, input.width]) };
+  }
+
+  /** The first run compiles shaders and plans memory. */
+  async warm() {
+    await this.session.run(this.feeds);
+  }
+
+  /**
+   * @param {{image: VideoFrame | ImageBitmap, width: number, height: number}} shot
+   * @param {import("./region.js").Region} region
+   * @param {string[]} outputs
+   * @returns {Promise<Run>}
+   */
+  async run(shot, region, outputs) {
+    const start = performance.now();
+    this.crop.take(shot.image, shot.width, shot.height, region);
+    const cropped = performance.now();
+    const arrays = await this.infer(outputs);
+    return { arrays, crop: cropped - start, network: performance.now() - cropped };
+  }
+
+  /** @param {string[]} outputs @returns {Promise<Float32Array[]>} */
+  async infer(outputs) {
+    const names = outputs.map((key) => this.spec.outputs[key].name);
+    const results = await this.session.run(this.feeds, names);
+    return Promise.all(names.map((name) => /** @type {Promise<Float32Array>} */ (results[name].getData(true))));
+  }
+
+  /**
+   * Runs the model on the pattern that native onnxruntime ran on, and compares.
+   * @param {number} seconds how long to go on measuring
+   * @returns {Promise<{ok: boolean, error: number, ms: number}>} the largest error in units of the tolerance, and the
+   *   median milliseconds of a run
+   */
+  async check(seconds) {
+    const { check, outputs } = this.spec;
+    if (!check) throw new Error(`The model ${this.spec.name} has no self-check.`);
+    fillPattern(this.crop.planes, this.spec.input);
+    const keys = Object.keys(check.outputs).filter((key) => key in outputs);
+    const arrays = await this.infer(keys);
+    let error = 0;
+    keys.forEach((key, i) => {
+      const { at, values } = check.outputs[key];
+      at.forEach((index, j) => {
+        const off = Math.abs(arrays[i][index] - values[j]) / check.tolerance;
+        error = Number.isNaN(off) ? Infinity : Math.max(error, off);
+      });
+    });
+    const times = [];
+    const end = performance.now() + 1000 * seconds;
+    do {
+      const start = performance.now();
+      await this.infer(keys);
+      times.push(performance.now() - start);
+    } while (performance.now() < end);
+    return { ok: error <= 1, error, ms: times.sort((a, b) => a - b)[times.length >> 1] };
+  }
+}
+
+/**
+ * The self-check's input: value i is the fractional part of i times the golden ratio's hash, in the input's range.
+ * @param {Float32Array} planes @param {{low: number, high: number}} range
+ */
+export function fillPattern(planes, { low, high }) {
+  for (let i = 0; i < planes.length; i++) {
+    planes[i] = low + ((Math.imul(i, 2654435761) >>> 0) / 4294967296) * (high - low);
+  }
+}
+
+/** @param {string} address @returns {Promise<Map<string, Spec>>} */
+async function fetchCatalogue(address) {
+  const response = await fetch(address);
+  if (!response.ok)
+    throw new ModelMissing(`The catalogue of models could not be loaded: the server said ${response.status}.`);
+  const specs = /** @type {Spec[]} */ (await response.json());
+  return new Map(specs.map((spec) => [spec.name, spec]));
+}
+
+/** @param {import("./region.js").Region} region for the compositor: where a mask lies */
+export const maskMatrix = (region) => Float32Array.from(toFrame(region));

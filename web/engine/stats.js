@@ -1,0 +1,46 @@
+// How fast it goes: medians over the last frames, stage by stage.
+
+/** How many frames the medians look back. */
+const WINDOW = 90;
+
+/** @typedef {"wait" | "crop" | "network" | "mask" | "python" | "journey" | "draw" | "total"} Stage */
+
+export class Stats {
+  /** @type {Map<Stage, number[]>} */
+  #stages = new Map();
+  /** @type {number[]} */
+  #ends = [];
+  out = 0;
+
+  /** @param {Stage} stage @param {number} ms */
+  add(stage, ms) {
+    let values = this.#stages.get(stage);
+    if (!values) this.#stages.set(stage, (values = []));
+    values.push(ms);
+    if (values.length > WINDOW) values.shift();
+  }
+
+  /** A frame was drawn. */
+  frame() {
+    this.out++;
+    this.#ends.push(performance.now());
+    if (this.#ends.length > WINDOW) this.#ends.shift();
+  }
+
+  /** Frames a second over the last frames; 0 before two were drawn or when the last is over two seconds old. */
+  get fps() {
+    const n = this.#ends.length - 1;
+    if (n < 1 || performance.now() - this.#ends[n] > 2000) return 0;
+    return (1000 * n) / (this.#ends[n] - this.#ends[0]);
+  }
+
+  /** Median milliseconds of each stage. */
+  get latency() {
+    /** @type {Record<string, number>} */
+    const medians = {};
+    for (const [stage, values] of this.#stages) {
+      medians[stage] = values.toSorted((a, b) => a - b)[values.length >> 1];
+    }
+    return medians;
+  }
+}

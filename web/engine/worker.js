@@ -1,0 +1,254 @@
+// The engine: it owns every pixel. Frames come in, networks run, Python decides, the canvas shows.
+import { countDownloads, countMemories } from "../downloads.js";
+import { serveClient } from "./clients.js";
+import { Compositor } from "./compositor.js";
+import { Decider } from "./decider.js";
+import { Frames } from "./frames.js";
+import { Masks } from "./masks.js";
+import { maskMatrix, ModelMissing, Networks, ProviderMissing } from "./networks.js";
+import { Stats } from "./stats.js";
+
+/** @typedef {import("./decider.js").Request} Request */
+/** @typedef {import("./decider.js").Result} Result */
+
+const scope = /** @type {DedicatedWorkerGlobalScope} */ (/** @type {unknown} */ (globalThis));
+
+/** How often the page hears of speed, milliseconds. */
+const REPORT = 250;
+/** So many frames in a row may fail before the person is told. */
+const PATIENCE = 3;
+
+let bytes = 0;
+countDownloads((loaded, total) => {
+  bytes = loaded;
+  scope.postMessage({ type: "progress", part: "engine", loaded, total });
+});
+const heap = countMemories();
+
+/** @param {string} code @param {unknown} error @param {string} action what may help: "restart", "wasm", "model" */
+function fail(code, error, action) {
+  const message = error instanceof Error ? error.message : String(error);
+  scope.postMessage({ type: "error", code, message, action });
+}
+
+class Engine {
+  frames = new Frames(
+    () => scope.postMessage({ type: "wanted" }),
+    () => scope.postMessage({ type: "ended" }),
+  );
+  masks = new Masks();
+  stats = new Stats();
+  decider = new Decider();
+  /** @type {Partial<View>} */
+  view = {};
+  /** @type {import("./frames.js").Shot | null} */
+  shot = null;
+  /** @type {((held: import("./clients.js").Held) => void)[]} */
+  #watchers = [];
+  #index = 0;
+  #failures = 0;
+  #clients = 0;
+  #reported = 0;
+  #running = false;
+
+  /**
+   * @param {{site: {ort: string, catalogue: string}, backend: import("./networks.js").Provider, model: string,
+   *   canvas: OffscreenCanvas, python: MessagePort}} start
+   */
+  constructor({ site, backend, model, canvas, python }) {
+    this.backend = backend;
+    this.compositor = new Compositor(canvas, {
+      lost: () => fail("graphics-lost", "The graphics driver took the canvas away; it comes back by itself.", ""),
+      restored: () => scope.postMessage({ type: "restored" }),
+    });
+    this.decider.connect(python);
+    this.networks = this.#open(site, model);
+    this.networks.catch(() => undefined); // told where it is opened
+    void this.#loop();
+  }
+
+  /** @param {{ort: string, catalogue: string}} site @param {string} model loaded at once, while Python boots */
+  async #open(site, model) {
+    try {
+      const networks = await Networks.open(this.backend, site);
+      await networks.get(model);
+      scope.postMessage({ type: "ready", backend: this.backend, threads: networks.threads });
+      return networks;
+    } catch (error) {
+      if (error instanceof ModelMissing) fail("model-missing", error, "model");
+      else if (error instanceof ProviderMissing) fail(`no-${this.backend}`, error, "wasm");
+      else fail("network", error, this.backend === "wasm" ? "restart" : "wasm");
+      throw error;
+    }
+  }
+
+  async #loop() {
+    const networks = await this.networks;
+    await this.decider.ready;
+    for (;;) {
+      const asked = performance.now();
+      const shot = await this.frames.next();
+      this.stats.add("wait", performance.now() - asked);
+      this.shot = shot;
+      try {
+        await this.#frame(networks, shot);
+        this.#failures = 0;
+      } catch (error) {
+        // A frame that fails costs that frame, not the tracking.
+        if (++this.#failures === PATIENCE) fail("frame", error, "restart");
+      } finally {
+        this.shot = null;
+        shot.close();
+      }
+      this.#report();
+      // Messages (settings, pause) get their turn even when frames are always waiting.
+      if (this.#failures) await new Promise((resolve) => setTimeout(resolve, 50 * this.#failures));
+    }
+  }
+
+  /** @param {Networks} networks @param {import("./frames.js").Shot} shot */
+  async #frame(networks, shot) {
+    const begun = performance.now();
+    const { width, height, time } = shot;
+    const frame = { index: this.#index++, time, width, height };
+    let busy = 0;
+    const people = await this.decider.decide(frame, async (requests) => {
+      const start = performance.now();
+      const results = await this.run(networks, "live", shot, requests, this.stats);
+      busy += performance.now() - start;
+      return results;
+    });
+    const decided = performance.now();
+    this.stats.add("python", this.decider.ms);
+    this.stats.add("journey", Math.max(decided - begun - busy - this.decider.ms, 0));
+    this.compositor.draw(shot.image, width, height, this.#mask(people), this.view);
+    const drawn = performance.now();
+    this.stats.add("draw", drawn - decided);
+    this.stats.add("total", drawn - begun);
+    this.stats.frame();
+    for (const watch of this.#watchers.splice(0)) {
+      watch({ image: await createImageBitmap(shot.image), time, width, height });
+    }
+    if (!this.#running) {
+      this.#running = true;
+      scope.postMessage({ type: "running" });
+    }
+    scope.postMessage({ type: "people", people }, [people.buffer]);
+  }
+
+  /** The mask that goes with packed people, for drawing. @param {Float64Array} people */
+  #mask(people) {
+    if (!people[8]) return null;
+    const mask = this.masks.get(people[people.length - 6]);
+    return mask ? { ...mask, matrix: maskMatrix(mask.region) } : null;
+  }
+
+  /**
+   * Answers requests, one after another.
+   * @param {Networks} networks
+   * @param {string} client
+   * @param {{image: VideoFrame | ImageBitmap, width: number, height: number}} shot
+   * @param {Request[]} requests
+   * @param {Stats} [stats]
+   * @returns {Promise<Result[]>}
+   */
+  async run(networks, client, shot, requests, stats) {
+    const results = [];
+    let [crop, network, mask] = [0, 0, 0];
+    for (const { model, region, fetch, keep } of requests) {
+      const outputs = [...fetch, ...keep.map(({ output }) => output)];
+      const run = await networks.run(model, shot, region, outputs);
+      crop += run.crop;
+      network += run.network;
+      const start = performance.now();
+      const { outputs: specs } = (await networks.get(model)).spec;
+      const kept = keep.flatMap((wish, i) => {
+        const [height, width] = specs[wish.output].shape.slice(-2);
+        return this.masks.keep(run.arrays[fetch.length + i], width, height, region, wish, client);
+      });
+      mask += performance.now() - start;
+      results.push({
+        arrays: run.arrays.slice(0, fetch.length),
+        shapes: fetch.map((key) => specs[key].shape),
+        masks: Float64Array.from(kept),
+      });
+    }
+    stats?.add("crop", crop);
+    stats?.add("network", network);
+    stats?.add("mask", mask);
+    return results;
+  }
+
+  /** @param {MessagePort} port */
+  addClient(port) {
+    serveClient(port, `script ${++this.#clients}`, {
+      networks: () => this.networks,
+      masks: this.masks,
+      current: () => {
+        if (!this.frames.flowing) throw new Error("The page shows nothing yet: start the camera or the sample first.");
+        return new Promise((resolve) => this.#watchers.push(resolve));
+      },
+      run: async (client, shot, requests) => this.run(await this.networks, client, shot, requests),
+    });
+  }
+
+  #report() {
+    const now = performance.now();
+    if (now - this.#reported < REPORT) return;
+    this.#reported = now;
+    const { fps, latency, out } = this.stats;
+    const frames = { ...this.frames.counts, out };
+    scope.postMessage({ type: "stats", stats: { fps, latency, frames, bytes, heap: heap(), backend: this.backend } });
+  }
+}
+
+/** @type {Engine | null} */
+let engine = null;
+
+/** @type {Record<string, (data: any) => unknown>} */
+const messages = {
+  start: (data) => {
+    scope.postMessage({ type: "features", trackProcessor: "MediaStreamTrackProcessor" in globalThis });
+    engine = new Engine(data);
+  },
+  source: ({ source }) => {
+    engine?.masks.forget("live");
+    engine?.frames.open(source);
+  },
+  frame: ({ frame, time }) => engine?.frames.push(frame, time),
+  view: ({ view }) => {
+    if (!engine) return;
+    engine.view = view;
+    engine.compositor.redraw(view);
+  },
+  model: ({ model }) => {
+    engine?.masks.forget("live");
+    engine?.networks
+      .then((networks) => networks.get(model))
+      .catch((error) => fail(error instanceof ModelMissing ? "model-missing" : "network", error, "model"));
+  },
+  pause: () => {
+    if (engine) engine.frames.paused = true;
+  },
+  resume: () => {
+    if (engine) engine.frames.paused = false;
+  },
+  python: ({ port }) => engine?.decider.connect(port),
+  client: ({ port }) => engine?.addClient(port),
+  snapshot: async ({ id }) => {
+    try {
+      const blob = await engine?.compositor.snapshot();
+      scope.postMessage({ type: "snapshot", id, blob });
+    } catch (error) {
+      scope.postMessage({ type: "snapshot", id, message: error instanceof Error ? error.message : String(error) });
+    }
+  },
+};
+
+scope.onmessage = ({ data }) => {
+  try {
+    messages[data.type](data);
+  } catch (error) {
+    fail(data.type === "start" ? "no-webgl2" : "engine", error, "restart");
+  }
+};

@@ -1,0 +1,174 @@
+// The Python worker: Pyodide and our decoders. It owns every decision and sees no camera pixel unless a script asks.
+import { countDownloads } from "../downloads.js";
+import { Snapshot } from "./snapshot.js";
+
+const scope = /** @type {DedicatedWorkerGlobalScope} */ (/** @type {unknown} */ (globalThis));
+
+/** What numpy and bodylens import of the standard library: worth having in the snapshot. */
+const STANDARD =
+  "import abc, ast, bisect, builtins, collections.abc, contextlib, copy, ctypes, dataclasses, datetime, difflib, " +
+  "enum, functools, inspect, itertools, json, math, numbers, operator, os, pathlib, pickle, platform, re, shutil, " +
+  "struct, sys, tempfile, textwrap, threading, types, typing, warnings, weakref, zipfile, importlib.metadata";
+
+countDownloads((loaded, total) => scope.postMessage({ type: "progress", part: "python", loaded, total }));
+
+/** @typedef {{pyodide: string, version: string}} Site */
+
+/**
+ * Starts Python: from the snapshot that an earlier visit left on this device, or afresh.
+ * @param {Site} site
+ */
+async function boot(site) {
+  const started = performance.now();
+  const { loadPyodide } = await import(site.pyodide + "pyodide.mjs");
+  const snapshot = new Snapshot(site.pyodide);
+  const saved = await snapshot.read();
+  const config = { indexURL: site.pyodide, lockFileURL: site.pyodide + "pyodide-lock.json" };
+  let python;
+  if (saved) {
+    python = await loadPyodide({ ...config, _loadSnapshot: saved });
+  } else {
+    python = await loadPyodide({ ...config, _makeSnapshot: true });
+    python.runPython(STANDARD);
+    // Dynamic libraries cannot be in a snapshot, so it is taken before numpy.
+    snapshot.write(python.makeMemorySnapshot());
+  }
+  const loaded = performance.now();
+  await python.loadPackage(["numpy", "bodylens"], { messageCallback: () => undefined });
+  const packages = performance.now();
+  const times = { runtime: loaded - started, packages: packages - loaded, snapshot: Boolean(saved) };
+  return { python, times };
+}
+
+/**
+ * The live pipeline: one Python call a stage and frame.
+ * @param {any} python
+ * @param {{model: string, options: object}} chosen
+ */
+function startLive(python, chosen) {
+  /** @type {MessagePort | null} */
+  let port = null;
+  let start = 0;
+  const Live = python.pyimport("bodylens.browser").Live;
+  const live = Live((/** @type {string} */ text, /** @type {Float64Array | undefined} */ array) => {
+    const answer = { type: "answer", text, array: array ?? null, ms: performance.now() - start };
+    port?.postMessage(answer, array ? [array.buffer] : []);
+  });
+  const { begin, resume } = live;
+
+  /** @param {string} model @param {object} options */
+  const open = (model, options) => {
+    try {
+      live.open(model, JSON.stringify(options));
+      port?.postMessage({ type: "opened" });
+    } catch (error) {
+      scope.postMessage({ type: "error", code: "options", message: sentence(error), action: "" });
+    }
+  };
+  return {
+    open,
+    /** @param {MessagePort} engine */
+    connect(engine) {
+      port = engine;
+      port.onmessage = ({ data }) => {
+        start = performance.now();
+        try {
+          const { frame, results } = data;
+          if (data.type === "begin") begin(frame.index, frame.time, frame.width, frame.height, results ?? undefined);
+          else resume(results);
+        } catch (error) {
+          port?.postMessage({ type: "failed", message: sentence(error) });
+        }
+      };
+      open(chosen.model, chosen.options);
+    },
+  };
+}
+
+/** The last line of a Python error, which says what happened. @param {unknown} error */
+function sentence(error) {
+  const text = error instanceof Error ? error.message : String(error);
+  const last = text.trimEnd().split("\n").at(-1) ?? text;
+  return last.replace(/^[\w.]*(Error|Exception|StaleMask): /, "");
+}
+
+/** Calls into the engine, for `bodylens.browser`. @param {MessagePort} port */
+function engineModule(port) {
+  /** @type {Map<number, {resolve: (value: any) => void, reject: (error: Error) => void}>} */
+  const waiting = new Map();
+  let made = 0;
+  port.onmessage = ({ data: { id, value, error } }) => {
+    const call = waiting.get(id);
+    waiting.delete(id);
+    if (error === undefined) call?.resolve(value);
+    else call?.reject(new Error(error));
+  };
+  /** @param {string} type */
+  const call =
+    (type) =>
+    (/** @type {unknown[]} */ ...args) =>
+      new Promise((resolve, reject) => {
+        waiting.set(++made, { resolve, reject });
+        port.postMessage({ id: made, type, args });
+      });
+  return Object.fromEntries(
+    ["load", "current", "picture", "infer", "read", "release"].map((type) => [type, call(type)]),
+  );
+}
+
+/** @type {Promise<any> | null} */
+let booted = null;
+/** @type {ReturnType<typeof startLive> | null} */
+let live = null;
+/** @type {MessagePort | null} */
+let early = null;
+
+/**
+ * Runs a person's code and gives what its last expression is worth, as plain data.
+ * @param {any} python
+ * @param {string} code
+ */
+async function run(python, code) {
+  const value = await python.runPythonAsync(code);
+  if (!python.isPyProxy?.(value) && typeof value?.toJs !== "function") return value;
+  const plain = value.toJs({ dict_converter: Object.fromEntries, create_pyproxies: false });
+  value.destroy();
+  return plain;
+}
+
+/** @type {Record<string, (data: any) => unknown>} */
+const messages = {
+  start: async ({ site, role, engine, model, options }) => {
+    booted = boot(site);
+    const { python, times } = await booted;
+    const before = performance.now();
+    python.registerJsModule("bodylens_engine", role === "script" ? engineModule(engine) : {});
+    if (role === "live") {
+      live = startLive(python, { model, options });
+      live.connect(early ?? engine);
+    }
+    const heap = () => python._module.HEAP8.length;
+    scope.postMessage({ type: "booted", times: { ...times, imports: performance.now() - before }, heap: heap() });
+  },
+  engine: ({ port }) => {
+    if (live) live.connect(port);
+    else early = port;
+  },
+  model: ({ model, options }) => live?.open(model, options),
+  run: async ({ id, code }) => {
+    const { python } = await booted;
+    try {
+      scope.postMessage({ type: "result", id, value: await run(python, code) });
+    } catch (error) {
+      scope.postMessage({ type: "failed", id, message: error instanceof Error ? error.message : String(error) });
+    }
+  },
+};
+
+scope.onmessage = async ({ data }) => {
+  try {
+    await messages[data.type](data);
+  } catch (error) {
+    scope.postMessage({ type: "error", code: "python", message: sentence(error), action: "restart" });
+  }
+};
