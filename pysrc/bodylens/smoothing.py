@@ -10,8 +10,8 @@ UNCERTAINTY = (5.68842, -0.748699, -57.8051, 291.309, -624.717)
 def blend_masks(previous: NDArray[np.float32], new: NDArray[np.float32], ratio: float) -> NDArray[np.float32]:
     """Blend a mask with the one before it, weighted by the new one's uncertainty.
 
-    With H the binary entropy, alpha(p) = 1 - (1 - H(p))² approximated by a polynomial; the result is
-    new + (previous - new) * alpha(new) * ratio.
+    The uncertainty alpha(p) is the square of the binary entropy of p in bits, approximated by a polynomial; the result
+    is new + (previous - new) * alpha(new) * ratio.
 
     Args:
         previous: (h, w) float32, probabilities.

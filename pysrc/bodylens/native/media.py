@@ -85,3 +85,32 @@ def frame_rate(source: str | Path) -> float:
         return float(video.get(cv2.CAP_PROP_FPS)) or 30.0
     finally:
         video.release()
+
+
+class VideoWriter:
+    """Writes frames to a video file; its size is that of the first frame. Use it in a `with` statement."""
+
+    def __init__(self, path: str | Path, rate: float) -> None:
+        self.path = Path(path)
+        self.rate = rate
+        self.video: cv2.VideoWriter | None = None
+
+    def write(self, picture: Picture) -> None:
+        """Add a frame, (h, w, 3) RGB or (h, w) grey uint8.
+
+        Raises:
+            ValueError: the file cannot be written in the format that its ending says.
+        """
+        if self.video is None:
+            code = cv2.VideoWriter.fourcc(*("MJPG" if self.path.suffix.lower() == ".avi" else "mp4v"))
+            self.video = cv2.VideoWriter(str(self.path), code, self.rate, (picture.shape[1], picture.shape[0]))
+            if not self.video.isOpened():
+                raise ValueError(f"{self.path} cannot be written as a video; use .mp4 or .avi, in a folder that exists")
+        self.video.write(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR if picture.ndim == 2 else cv2.COLOR_RGB2BGR))
+
+    def __enter__(self) -> "VideoWriter":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.video is not None:
+            self.video.release()
