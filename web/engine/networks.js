@@ -6,8 +6,10 @@ import { toFrame } from "./region.js";
 /** @typedef {typeof import("onnxruntime-web")} Ort */
 /** @typedef {{name: string, url: string | null, why?: string, fetch?: string, bytes: number,
  *   input: {name: string, height: number, width: number, low: number, high: number},
- *   outputs: Record<string, {name: string, shape: number[]}>, check?: Check}} Spec a model in catalogue.json */
-/** @typedef {{seed: number, tolerance: number, outputs: Record<string, {at: number[], values: number[]}>}} Check */
+ *   outputs: Record<string, {name: string, shape: number[]}>, check?: Check, providers?: Record<string, Spec>}} Spec
+ *   a model in catalogue.json; `providers` holds what differs for a provider that needs its own file */
+/** @typedef {{pattern: string, modulus: number, shift: number, outputs: Record<string, Sampled>}} Check */
+/** @typedef {{start: number, step: number, tolerance: number, values: number[]}} Sampled */
 /** @typedef {{arrays: Float32Array[], crop: number, network: number}} Run */
 
 /** Which bundle has a provider: only that one is downloaded. @param {Provider} provider */
@@ -83,7 +85,8 @@ export class Networks {
 
   /** @param {string} name */
   async #load(name) {
-    const spec = (await this.catalogue).get(name);
+    const general = (await this.catalogue).get(name);
+    const spec = general?.providers?.[this.provider] ?? general;
     if (!spec) throw new ModelMissing(`There is no model ${name} in this site's catalogue.`);
     if (!spec.url) {
       throw new ModelMissing(
@@ -177,16 +180,16 @@ export class Network {
    *   median milliseconds of a run
    */
   async check(seconds) {
-    const { check, outputs } = this.spec;
+    const { check } = this.spec;
     if (!check) throw new Error(`The model ${this.spec.name} has no self-check.`);
-    fillPattern(this.crop.planes, this.spec.input);
-    const keys = Object.keys(check.outputs).filter((key) => key in outputs);
+    drawRings(this.crop.planes, this.spec.input, check);
+    const keys = Object.keys(check.outputs);
     const arrays = await this.infer(keys);
     let error = 0;
     keys.forEach((key, i) => {
-      const { at, values } = check.outputs[key];
-      at.forEach((index, j) => {
-        const off = Math.abs(arrays[i][index] - values[j]) / check.tolerance;
+      const { start, step, tolerance, values } = check.outputs[key];
+      values.forEach((value, n) => {
+        const off = Math.abs(arrays[i][start + n * step] - value) / tolerance;
         error = Number.isNaN(off) ? Infinity : Math.max(error, off);
       });
     });
@@ -202,12 +205,19 @@ export class Network {
 }
 
 /**
- * The self-check's input: value i is the fractional part of i times the golden ratio's hash, in the input's range.
- * @param {Float32Array} planes @param {{low: number, high: number}} range
+ * The self-check's input: a picture of rings made of integers, the same to the last bit in Python.
+ * ref: models/bodylens_models/check.py
+ * @param {Float32Array} planes @param {import("./crop.js").Input} input @param {{modulus: number, shift: number}} rings
  */
-export function fillPattern(planes, { low, high }) {
-  for (let i = 0; i < planes.length; i++) {
-    planes[i] = low + ((Math.imul(i, 2654435761) >>> 0) / 4294967296) * (high - low);
+export function drawRings(planes, { width, height, low, high }, { modulus, shift }) {
+  let i = 0;
+  for (let c = 0; c < 3; c++) {
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) {
+        const ring = ((2 * x - width) ** 2 + (2 * y - height) ** 2 + c * shift) % modulus;
+        planes[i++] = low + (high - low) * (ring / modulus);
+      }
+    }
   }
 }
 
