@@ -1,0 +1,207 @@
+"""What the catalogue knows of one model."""
+
+import copy
+import difflib
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file of the original weights.
+
+    name: what it is called when stored. sha256, bytes: of its content. mirror: path in a mirror folder, or None.
+    urls: official addresses. npm: path inside the package's archive, or None.
+    """
+
+    name: str
+    sha256: str
+    bytes: int
+    mirror: str | None = None
+    urls: tuple[str, ...] = ()
+    npm: str | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the original weights are: files, and the npm package (name@version) that holds them, or None."""
+
+    files: tuple[SourceFile, ...]
+    package: str | None = None
+
+    @property
+    def sha256(self) -> str:
+        """One digest for all files: that of the only one, or of the list of their digests."""
+        if len(self.files) == 1:
+            return self.files[0].sha256
+        return hashlib.sha256("".join(f"{f.sha256}  {f.name}\n" for f in self.files).encode()).hexdigest()
+
+    @property
+    def bytes(self) -> int:
+        """The size of all files."""
+        return sum(file.bytes for file in self.files)
+
+
+@dataclass(frozen=True)
+class Input:
+    """The image that the network takes: float32 RGB, NCHW (1, 3, height, width), from low to high.
+
+    padding: "stretch" fills the input with the region whatever its shape; "letterbox" keeps its shape.
+    """
+
+    name: str
+    height: int
+    width: int
+    low: float
+    high: float
+    padding: Literal["stretch", "letterbox"]
+    layout: str = "NCHW"
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(1, 3, height, width)."""
+        return (1, 3, self.height, self.width)
+
+
+@dataclass(frozen=True)
+class Output:
+    """One output by its meaning. name: in the ONNX file; tensor: in the source; shape of the ONNX tensor."""
+
+    name: str
+    shape: tuple[int, ...]
+    meaning: str
+    tensor: str
+
+
+@dataclass(frozen=True)
+class Onnx:
+    """The file that the conversion must give."""
+
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One model, or one variant of it. Immutable; read from `catalogue/NAME.toml`."""
+
+    name: str
+    variant: str | None
+    order: int
+    title: str
+    purpose: str
+    system: str
+    topology: str
+    licence: str
+    credit: str
+    card: str
+    unavailable: str | None
+    source: Source
+    reader: str
+    options: Mapping[str, Any]
+    pattern: Mapping[str, int]
+    input: Input
+    outputs: Mapping[str, Output]
+    onnx: Onnx | None
+    variants: Mapping[str, str]
+    raw: Mapping[str, Any]
+
+    def as_variant(self, variant: str | None) -> "Entry":
+        """This model changed as `variant` says: names of its variants joined by "+"; UnknownModel for others."""
+        if not variant:
+            return self
+        merged: dict[str, Any] = copy.deepcopy(dict(self.raw))
+        chosen = variant.split("+")
+        for name in chosen:
+            if name not in self.variants:
+                from bodylens_models.catalogue import UnknownModel
+
+                near = difflib.get_close_matches(name, self.variants, n=2, cutoff=0.5) or list(self.variants)
+                there = f"there is {' and '.join(near)}" if near else "it has none"
+                raise UnknownModel(f"{self.name} has no variant {name!r}; {there}.")
+            merged.pop("onnx", None)
+            _merge(merged, copy.deepcopy(self.raw["variants"][name]))
+        if len(chosen) > 1:
+            merged.pop("onnx", None)
+        merged["variant"] = variant
+        return parse(merged)
+
+    @property
+    def label(self) -> str:
+        """The name with its variant: movenet-lightning+heads."""
+        return self.name if self.variant is None else f"{self.name}+{self.variant}"
+
+    def page_spec(self, variant: str | None = None) -> dict[str, Any]:
+        """What the page must know to run this model, as plain JSON.
+
+        bytes, sha256 and check are those of the converted file, or None until there is one (see `store.ensure`).
+        check: see `bodylens_models.check`.
+        """
+        from bodylens_models.store import record as written
+
+        chosen = self.as_variant(variant)
+        record = written(chosen)
+        return {
+            "name": chosen.name,
+            "variant": chosen.variant,
+            "title": chosen.title,
+            "system": chosen.system,
+            "topology": chosen.topology,
+            "input": {
+                "name": chosen.input.name,
+                "height": chosen.input.height,
+                "width": chosen.input.width,
+                "low": chosen.input.low,
+                "high": chosen.input.high,
+                "padding": chosen.input.padding,
+            },
+            "outputs": {key: {"name": out.name, "shape": list(out.shape)} for key, out in chosen.outputs.items()},
+            "bytes": record["bytes"] if record else (chosen.onnx.bytes if chosen.onnx else None),
+            "sha256": record["sha256"] if record else (chosen.onnx.sha256 if chosen.onnx else None),
+            "check": record["check"] if record else None,
+        }
+
+
+def parse(raw: Mapping[str, Any]) -> Entry:
+    """An entry from the content of its TOML file; KeyError or TypeError when something is missing or misspelt."""
+    source = raw["source"]
+    keep = raw.get("keep")
+    outputs = {key: value for key, value in raw["outputs"].items() if keep is None or key in keep}
+    return Entry(
+        name=raw["name"],
+        variant=raw.get("variant"),
+        order=raw["order"],
+        title=raw["title"],
+        purpose=raw["purpose"],
+        system=raw["system"],
+        topology=raw["topology"],
+        licence=raw["licence"],
+        credit=raw["credit"],
+        card=raw["card"],
+        unavailable=raw.get("unavailable"),
+        source=Source(
+            tuple(SourceFile(**{**file, "urls": tuple(file.get("urls", ()))}) for file in source["files"]),
+            source.get("package"),
+        ),
+        reader=raw["reader"],
+        options=raw.get("options", {}),
+        pattern=raw.get("pattern", {"modulus": 65536, "shift": 5000}),
+        input=Input(**raw["input"]),
+        outputs={
+            key: Output(value.get("name", key), tuple(value["shape"]), value["meaning"], value.get("tensor", key))
+            for key, value in outputs.items()
+        },
+        onnx=Onnx(**raw["onnx"]) if "onnx" in raw else None,
+        variants={name: value["about"] for name, value in raw.get("variants", {}).items()},
+        raw=raw,
+    )
+
+
+def _merge(into: dict[str, Any], changes: Mapping[str, Any]) -> None:
+    for key, value in changes.items():
+        if isinstance(value, Mapping) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value

