@@ -1,0 +1,131 @@
+"""Compressed variants of what is served, made once and kept by content; and which of them a browser may get."""
+
+import gzip
+import os
+import sys
+import threading
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import brotli
+
+from bodylens_server import cache
+from bodylens_server.resource import Resource
+
+SUFFIXES = {"br": ".br", "gzip": ".gz"}  # in the order of preference
+LARGE = 2_000_000
+WORTH = 0.95  # a variant that saves less than this is not worth inflating
+TOO_SMALL = 256
+
+
+class NotAcceptable(Exception):
+    """The browser refuses every encoding that there is."""
+
+
+def qualities(accepted: str) -> dict[str, float]:
+    """Parse Accept-Encoding: each coding with its quality. What cannot be read is left out."""
+    found = {}
+    for part in accepted.lower().split(","):
+        coding, *parameters = (piece.strip() for piece in part.split(";"))
+        quality = "1"
+        for parameter in parameters:
+            name, _, value = parameter.partition("=")
+            if name.strip() == "q":
+                quality = value.strip()
+        with suppress(ValueError):
+            if coding and 0 <= float(quality) <= 1:
+                found["gzip" if coding == "x-gzip" else coding] = float(quality)
+    return found
+
+
+def negotiate(accepted: str | None, available: Collection[str]) -> str:
+    """Choose among the available codings and "identity".
+
+    ref: RFC 9110, 12.5.3. Without the header a plain body is the safe answer.
+    """
+    if accepted is None:
+        return "identity"
+    wanted = qualities(accepted)
+    others = wanted.get("*")
+    best, best_quality = "", 0.0
+    for coding in SUFFIXES:
+        quality = wanted.get(coding, others or 0.0)
+        if coding in available and quality > best_quality:
+            best, best_quality = coding, quality
+    # A plain body is always allowed unless refused, but it is wished for only where it is named.
+    plain = wanted.get("identity", 0.0)
+    if not best or plain > best_quality:
+        best = "identity"
+    if best == "identity" and (wanted.get("identity") == 0 or ("identity" not in wanted and others == 0)):
+        raise NotAcceptable
+    return best
+
+
+def compress(data: bytes, coding: str) -> bytes:
+    """Compress as well as a start-up allows: brotli above quality 9 takes six times as long on large files."""
+    if coding == "br":
+        return bytes(brotli.compress(data, quality=9 if len(data) > LARGE else 11, lgwin=24))
+    return gzip.compress(data, 9, mtime=0)
+
+
+class Encodings:
+    """The compressed variants on disk. A file without content says that compression did not pay."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or cache.folder("encoded")
+        self._ready: dict[tuple[str, str], int] = {}
+        self._worker: threading.Thread | None = None
+
+    def path(self, resource: Resource, coding: str) -> Path:
+        """Return where a variant lies, made or not."""
+        return self.folder / (resource.sha256 + SUFFIXES[coding])
+
+    def size(self, resource: Resource, coding: str) -> int:
+        """Return a variant's size in bytes, 0 as long as there is none."""
+        key = (resource.sha256, coding)
+        if not self._ready.get(key):
+            with suppress(FileNotFoundError):
+                self._ready[key] = self.path(resource, coding).stat().st_size
+        return self._ready.get(key, 0)
+
+    def available(self, resource: Resource) -> list[str]:
+        """Return the codings that are ready for this resource."""
+        return [coding for coding in SUFFIXES if self.size(resource, coding)]
+
+    def make(self, resource: Resource, coding: str) -> None:
+        """Compress one resource, unless that is done already."""
+        target = self.path(resource, coding)
+        if target.exists() or not resource.compressible or resource.size < TOO_SMALL:
+            return
+        data = resource.read()
+        made = compress(data, coding)
+        cache.write_whole(target, made if len(made) < WORTH * len(data) else b"")
+
+    def make_all(self, resources: Iterable[Resource]) -> None:
+        """Compress everything, the small and quick first; brotli first, for browsers prefer it."""
+        ordered = sorted(resources, key=lambda resource: resource.size)
+        for coding in SUFFIXES:
+            for resource in ordered:
+                with suppress(OSError):  # a file that has changed meanwhile is another resource
+                    self.make(resource, coding)
+
+    def make_in_background(self, resources: Iterable[Resource]) -> None:
+        """Compress while serving: until a variant is ready, the plain file is sent."""
+        if self._worker and self._worker.is_alive():
+            return  # the next visit asks again
+        wanted = [
+            resource
+            for resource in resources
+            if resource.compressible
+            and resource.size >= TOO_SMALL
+            and not all(self.path(resource, coding).exists() for coding in SUFFIXES)
+        ]
+        if wanted:
+            self._worker = threading.Thread(target=self._work, args=(wanted,), daemon=True)
+            self._worker.start()
+
+    def _work(self, resources: list[Resource]) -> None:
+        if sys.platform == "linux":  # there a thread has a niceness of its own: the page comes first
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+        self.make_all(resources)

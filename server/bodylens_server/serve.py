@@ -1,0 +1,74 @@
+"""`bodylens serve`: make ready what the page needs, then serve it until Ctrl-C."""
+
+import argparse
+import contextlib
+import errno
+import signal
+import socket
+import time
+
+import uvicorn
+
+from bodylens_server import wheels
+from bodylens_server.app import create_app
+from bodylens_server.encoding import Encodings
+from bodylens_server.errors import Failure
+from bodylens_server.site import Site
+
+LOCAL = {"127.0.0.1", "localhost", "::1"}
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the sub-command."""
+    parser = commands.add_parser("serve", help="serve the page on this machine")
+    parser.add_argument("--port", type=int, default=8000, help="where to listen; 0 takes any free port (default: 8000)")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: this machine alone)")
+    parser.set_defaults(run=run)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take the port, or say why it cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OverflowError as error:
+        raise Failure(f"there is no port {port}: choose one from 1 to 65535") from error
+    except socket.gaierror as error:
+        raise Failure(f"the address {host} is not known here") from error
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise Failure(
+                f"port {port} is in use: stop what runs there, or choose another, as in --port {port + 1}"
+            ) from error
+        raise Failure(f"port {port} on {host} cannot be opened: {error.strerror}") from error
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until the person stops it."""
+    begun = time.monotonic()
+    listener = listen(arguments.host, arguments.port)
+    with listener:
+        site = Site(wheels.build())
+        encodings = Encodings()
+        encodings.make_in_background(site.resources())
+        server = uvicorn.Server(
+            uvicorn.Config(
+                create_app(site, encodings),
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=2,
+            )
+        )
+        port = listener.getsockname()[1]
+        shown = "localhost" if arguments.host in LOCAL else arguments.host
+        print(f"\n  bodylens is at http://{shown}:{port}\n")
+        print(f"  Ready after {time.monotonic() - begun:.1f} s. Ctrl-C stops it.", flush=True)
+        if arguments.host not in LOCAL:
+            print("  Browsers give the camera to https and to localhost alone: from elsewhere, put https in front.")
+        # uvicorn answers Ctrl-C by finishing, and then lets the signal go on: the end is as wished, not an error.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run(sockets=[listener])
+        print("\n  bodylens has stopped.")
+    return 0

@@ -1,0 +1,130 @@
+"""Which address shows what: the one map that the live server and a static build share.
+
+Every folder lies below a hash of its content: what is there never changes, so browsers may keep it for ever, and
+relative imports inside it still work. Only the front page has a fixed address. It tells the page where the rest is:
+`{{app}}` becomes the application's folder, without a slash at its end, and `{{site}}` the JSON of all addresses, those
+of folders with a slash at their end. All are relative to the page, for the site may lie below any path. The addresses
+of the models are relative to the catalogue, which names them.
+"""
+
+import hashlib
+import html
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from bodylens_server import checkout, lock
+from bodylens_server.errors import Failure
+from bodylens_server.resource import MEDIA_TYPES, Resource, from_bytes, from_file
+from bodylens_server.wheels import Wheel
+
+# In web/, what the browser never asks for: installed packages, the sources of wheels, and what configures the checks.
+NOT_SERVED = {"node_modules", "wheels", "package.json", "package-lock.json", "tsconfig.json", "eslint.config.js"}
+# Of onnxruntime-web, one bundle a provider. The one for WebGL brings no wasm.
+ONNXRUNTIME_FILES = [
+    "ort.wasm.min.mjs",
+    "ort.webgpu.min.mjs",
+    "ort.jspi.min.mjs",
+    "ort.webgl.min.mjs",
+    *(f"ort-wasm-simd-threaded{build}.{kind}" for build in ("", ".asyncify", ".jspi") for kind in ("mjs", "wasm")),
+]
+PYODIDE_FILES = ["pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip"]
+
+Tree = Mapping[str, Resource]
+
+
+def fingerprint(tree: Tree) -> str:
+    """Return a short hash of the names and contents of a folder."""
+    text = "".join(f"{name}\0{tree[name].sha256}\n" for name in sorted(tree))
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def served_files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Find the files of web/ that belong to the application. A link that leads out of the folder is not followed."""
+    inside = folder.resolve()
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.name in NOT_SERVED or path.name == "index.html":
+            continue
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+            typed = file.suffix in MEDIA_TYPES
+            if typed and not hidden and file.is_file() and file.resolve().is_relative_to(inside):
+                yield file.relative_to(folder).as_posix(), file
+
+
+class Site:
+    """The map from addresses to resources. `refresh` takes in what has changed on disk."""
+
+    def __init__(self, wheels: Iterable[Wheel], web: Path = checkout.WEB) -> None:
+        self.web = web
+        self.wheels = list(wheels)
+        self.lock = from_bytes(lock.make_lock(self.wheels), ".json")
+        self.pages: dict[str, Resource] = {}
+        self.folders: dict[str, Resource] = {}
+        self._files: dict[Path, Resource] = {}
+        self.refresh()
+
+    def find(self, address: str) -> tuple[Resource, bool] | None:
+        """Return what is at an address, relative to the site's root, and whether it may be kept for ever.
+
+        Addresses are looked up whole, never joined to a folder: there is no way out of the map.
+        """
+        if address in self.pages:
+            return self.pages[address], False
+        resource = self.folders.get(address)
+        if resource and not resource.is_current():
+            self.refresh()  # a source was edited: its old address is gone, and a reload shows the new one
+            resource = self.folders.get(address)
+        return (resource, True) if resource else None
+
+    def resources(self) -> list[Resource]:
+        """Return everything that is served, each content once."""
+        return list({resource.sha256: resource for resource in [*self.pages.values(), *self.folders.values()]}.values())
+
+    def refresh(self) -> None:
+        """Read the folders again; files that did not change are not hashed again."""
+        folders: dict[str, Resource] = {}
+
+        def put(name: str, tree: Tree) -> str:
+            base = f"{name}/{fingerprint(tree)}/"
+            folders.update({base + path: resource for path, resource in tree.items()})
+            return base
+
+        app = put("app", {name: self._file(path) for name, path in served_files(self.web)})
+        ort = put("ort", {name: self._package_file(checkout.ONNXRUNTIME / name) for name in ONNXRUNTIME_FILES})
+        python = {name: self._package_file(checkout.PYODIDE / name) for name in PYODIDE_FILES}
+        python |= {wheel.path.name: self._file(wheel.path) for wheel in self.wheels}
+        pyodide = put("pyodide", {**python, "pyodide-lock.json": self.lock})
+        entries, models = self._models()
+        folders.update({f"models/{name}": resource for name, resource in models.items()})
+        catalogue = put("models", {"catalogue.json": from_bytes(json.dumps(entries).encode(), ".json")})
+        addresses = {
+            "version": version("bodylens"),
+            "app": app,
+            "ort": ort,
+            "pyodide": pyodide,
+            "models": "models/",
+            "catalogue": catalogue + "catalogue.json",
+            "samples": app + "samples/",
+        }
+        self.folders, self.pages = folders, {"": self._front_page(addresses)}
+
+    def _file(self, path: Path) -> Resource:
+        self._files[path] = from_file(path, self._files.get(path))
+        return self._files[path]
+
+    def _package_file(self, path: Path) -> Resource:
+        try:
+            return self._file(path)
+        except FileNotFoundError as error:
+            raise Failure(f"{path} is missing: run `npm ci --omit=dev` in {checkout.WEB}, or scripts/serve") from error
+
+    def _front_page(self, addresses: Mapping[str, str]) -> Resource:
+        text = (self.web / "index.html").read_text(encoding="utf-8")
+        text = text.replace("{{app}}", addresses["app"].rstrip("/"))
+        return from_bytes(text.replace("{{site}}", html.escape(json.dumps(addresses))).encode(), ".html")
+
+    def _models(self) -> tuple[list[dict[str, Any]], dict[str, Resource]]:
+        return [], {}

@@ -1,0 +1,19 @@
+// Compile wheels with Pyodide's own Python: node compile.mjs PYODIDE_FOLDER [SOURCE TARGET]...
+// Only that Python writes .pyc files that it can later read, so the host's Python will not do.
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+
+const [folder, ...files] = process.argv.slice(2);
+const { loadPyodide } = await import(pathToFileURL(join(folder, "pyodide.mjs")).href);
+// A fixed hash seed keeps the order of constant sets, and so the bytes, the same in every run.
+const python = await loadPyodide({ indexURL: folder + "/", env: { PYTHONHASHSEED: "0" } });
+python.FS.writeFile("/compile_wheel.py", await readFile(new URL("compile_wheel.py", import.meta.url)));
+python.runPython("import sys; sys.path.insert(0, '/')");
+const { compile_wheel: compileWheel } = python.pyimport("compile_wheel");
+
+for (let index = 0; index < files.length; index += 2) {
+  python.FS.writeFile("/source.whl", await readFile(files[index]));
+  compileWheel("/source.whl", "/target.whl");
+  await writeFile(files[index + 1], python.FS.readFile("/target.whl"));
+}
