@@ -1,0 +1,130 @@
+"""Ids: the original's similarities and limits, and people who cross or hide for a moment."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bodylens.topology import COCO
+from bodylens.tracker import Sightings, Tracker, Tracks, iou, oks
+
+FALLOFF = np.full(4, 0.1, np.float32)
+
+
+def points(*persons):
+    """Four keypoints a person, each (x, y, score)."""
+    array = np.array(persons, np.float32).reshape(len(persons), -1, 3)
+    boxes = np.concatenate([array[..., :2].min(1), np.ptp(array[..., :2], axis=1)], axis=1)
+    return Sightings(boxes, array[..., :2], array[..., 2])
+
+
+def boxes(*persons):
+    array = np.array(persons, np.float32).reshape(-1, 4)
+    return Sightings(array, np.empty((len(array), 0, 2), np.float32), np.empty((len(array), 0), np.float32))
+
+
+def test_oks_is_that_of_the_original():
+    new = points([(0.2, 0.2, 1), (0.4, 0.4, 0.8), (0.6, 0.6, 0.1), (0.8, 0.7, 0.8)])
+    old = points([(0.2, 0.2, 1), (0.4, 0.4, 0.8), (0.6, 0.6, 0.9), (0.8, 0.8, 0.8)])
+    want = (1 + 1 + np.exp(-(0.1**2) / (2 * 0.6 * 0.6 * 0.2**2))) / 3
+    assert oks(FALLOFF, 0.2, 2)(new, old)[0, 0] == pytest.approx(want, abs=1e-5)
+
+
+def test_oks_is_0_with_too_few_sure_keypoints():
+    new = points([(0.2, 0.2, 1), (0.4, 0.4, 0.1), (0.6, 0.6, 0.9), (0.8, 0.8, 0.8)])
+    old = points([(0.2, 0.2, 1), (0.4, 0.4, 0.8), (0.6, 0.6, 0.1), (0.8, 0.8, 0.0)])
+    assert oks(FALLOFF, 0.2, 2)(new, old)[0, 0] == 0
+
+
+def test_iou_of_boxes():
+    got = iou(boxes([0, 0, 0.4, 0.4], [0.8, 0.8, 0.1, 0.1]), boxes([0.2, 0, 0.4, 0.4], [0, 0, 0.4, 0.4]))
+    np.testing.assert_allclose(got, [[1 / 3, 1], [0, 0]], rtol=1e-5)
+
+
+def follow(tracker, frames, rate=30.0, keypoints=0):
+    """Track frame by frame; gives the ids of each."""
+    tracks, out = Tracks.none(keypoints), []
+    for i, seen in enumerate(frames):
+        ids, tracks = tracker.step(tracks, seen, i / rate)
+        out.append(ids.tolist())
+    return out
+
+
+def test_ids_count_from_1_and_stay_whatever_the_order():
+    a, b = [0.1, 0.1, 0.2, 0.5], [0.6, 0.1, 0.2, 0.5]
+    assert follow(Tracker(iou), [boxes(a), boxes(a, b), boxes(b, a), boxes(b)]) == [[1], [1, 2], [2, 1], [2]]
+
+
+def test_someone_unseen_for_longer_than_max_age_is_a_new_person():
+    a, nobody = [0.1, 0.1, 0.2, 0.5], boxes()
+    assert follow(Tracker(iou, max_age=0.5), [boxes(a), nobody, boxes(a)], rate=5)[-1] == [1]
+    assert follow(Tracker(iou, max_age=0.3), [boxes(a), nobody, boxes(a)], rate=5)[-1] == [2]
+
+
+def test_only_the_freshest_tracks_are_remembered():
+    apart = [[x / 10, 0, 0.05, 0.05] for x in range(8)]
+    tracker, tracks = Tracker(iou, max_tracks=3), Tracks.none(0)
+    for i in range(8):
+        _, tracks = tracker.step(tracks, boxes(apart[i]), i / 30)
+    assert tracks.ids.tolist() == [8, 7, 6]
+
+
+def test_time_that_jumps_back_begins_anew_without_using_ids_again():
+    tracker, tracks = Tracker(iou), Tracks.none(0)
+    a = boxes([0.1, 0.1, 0.2, 0.5])
+    _, tracks = tracker.step(tracks, a, 10.0)
+    ids, _ = tracker.step(tracks, a, 0.0)
+    assert ids.tolist() == [2]
+
+
+def test_what_is_remembered_is_not_changed_by_a_step():
+    tracker = Tracker(iou)
+    _, tracks = tracker.step(Tracks.none(0), boxes([0.1, 0.1, 0.2, 0.5]), 0.0)
+    before = tracks.last.boxes.copy()
+    tracker.step(tracks, boxes([0.15, 0.1, 0.2, 0.5]), 0.1)
+    np.testing.assert_array_equal(tracks.last.boxes, before)
+    assert tracks.ids.tolist() == [1]
+
+
+def walkers(frames, hidden=()):
+    """Two people who walk through each other; who is `hidden` (person, first, last frame) is not seen."""
+    skeleton = np.random.default_rng(0).uniform(0, 1, (2, 17, 2)).astype(np.float32) * (0.12, 0.5)
+    for i in range(frames):
+        at = i / (frames - 1)
+        origins = np.array([[0.1 + 0.7 * at, 0.2], [0.8 - 0.7 * at, 0.25]], np.float32)
+        keypoints = (skeleton + origins[:, None]).astype(np.float32)
+        box = np.concatenate([keypoints.min(1), np.ptp(keypoints, axis=1)], axis=1)
+        seen = [p for p in (0, 1) if not any(p == who and first <= i <= last for who, first, last in hidden)]
+        # The order of a network's output says nothing.
+        order = seen[::-1] if i % 3 == 0 else seen
+        yield order, Sightings(box[order], keypoints[order], np.ones((len(order), 17), np.float32))
+
+
+@pytest.mark.parametrize("similarity", [iou, oks(COCO.sigmas)], ids=["boxes", "keypoints"])
+@pytest.mark.parametrize(
+    "hidden", [(), ((1, 12, 18),), ((0, 13, 17), (1, 20, 24))], ids=["all seen", "one hides while they cross", "both"]
+)
+def test_people_who_cross_and_hide_for_a_moment_keep_their_ids(similarity, hidden):
+    orders, frames = zip(*walkers(31, hidden), strict=True)
+    ids = follow(Tracker(similarity), frames, keypoints=17)
+    first = dict(zip(orders[0], ids[0], strict=True))
+    for order, given_ids in zip(orders, ids, strict=True):
+        assert given_ids == [first[person] for person in order]
+
+
+@given(st.permutations(range(5)))
+def test_ids_do_not_depend_on_the_order_of_detections(order):
+    apart = np.array([[0.2 * x, 0.1, 0.1, 0.4] for x in range(5)], np.float32)
+    tracker = Tracker(iou)
+    ids, tracks = tracker.step(Tracks.none(0), boxes(*apart), 0.0)
+    again, _ = tracker.step(tracks, boxes(*(apart[order] + np.float32([0.01, 0, 0, 0]))), 0.1)
+    assert again.tolist() == ids[list(order)].tolist()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"max_tracks": 0}, "max_tracks must be at least 1"), ({"max_age": 0}, "max_age must be above 0")],
+)
+def test_rules_that_make_no_sense_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        Tracker(iou, **options)
