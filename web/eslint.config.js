@@ -9,8 +9,8 @@ export default [
   js.configs.recommended,
   { files: ["page/**/*.js"], languageOptions: { globals: { ...globals.browser, ...media } } },
   {
-    files: ["engine/**/*.js", "python/**/*.js", "*worker*.js"],
-    languageOptions: { globals: { ...globals.worker, ...media, OffscreenCanvas: "readonly" } },
+    files: ["engine/**/*.js", "python/**/*.js", "downloads.js"],
+    languageOptions: { globals: { ...globals.worker, ...media, OffscreenCanvas: "readonly", WebAssembly: "readonly" } },
   },
   { files: ["**/*.mjs"], languageOptions: { globals: globals.node } },
 ];

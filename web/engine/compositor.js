@@ -96,7 +96,7 @@ export class Compositor {
     if (this.lost) return;
     this.#upload(frame, frameWidth, frameHeight);
     if (mask) this.#uploadMask(mask);
-    this.#last = { frameWidth, frameHeight, mask, view: { ...VIEW, ...view } };
+    this.#last = { frameWidth, frameHeight, mask, view: this.#complete(view) };
     this.#render();
   }
 
@@ -105,16 +105,25 @@ export class Compositor {
    * @param {Partial<View>} view
    */
   redraw(view) {
-    this.#last.view = { ...VIEW, ...view };
+    this.#last.view = this.#complete(view);
     if (!this.lost && this.#last.frameWidth) this.#render();
   }
 
-  /** What is drawn, as a file. @param {string} [type] */
+  /** A view that names no picture keeps the last one. @param {Partial<View>} view @returns {View} */
+  #complete(view) {
+    const { picture } = this.#last.view;
+    if (view.picture && picture && view.picture !== picture) picture.close();
+    return { ...VIEW, ...view, picture: view.picture === undefined ? picture : view.picture };
+  }
+
+  /** What is drawn, in the frame's full size, as a file. @param {string} [type] */
   async snapshot(type = "image/png") {
     if (!this.#last.frameWidth) throw new Error("Nothing is drawn yet, so there is no picture to keep.");
     if (this.lost) throw new Error("The graphics driver took the canvas away; try again when the picture is back.");
-    this.#render(); // the browser clears the canvas once it is shown
-    return this.canvas.convertToBlob({ type });
+    this.#render(this.#made.largest); // drawn again: the browser clears a canvas once it is shown
+    const blob = this.canvas.convertToBlob({ type });
+    this.#render();
+    return blob;
   }
 
   dispose() {
@@ -152,10 +161,11 @@ export class Compositor {
     gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, width, height, gl.RED, gl.FLOAT, data);
   }
 
-  #render() {
+  /** @param {number} [limit] longest side of the canvas */
+  #render(limit = this.#last.view.limit) {
     const { painter, frame } = this.#made;
     const { frameWidth, frameHeight, mask, view } = this.#last;
-    const scale = Math.min(1, view.limit / Math.max(frameWidth, frameHeight));
+    const scale = Math.min(1, limit / Math.max(frameWidth, frameHeight));
     const width = Math.max(1, Math.round(frameWidth * scale));
     const height = Math.max(1, Math.round(frameHeight * scale));
     if (this.canvas.width !== width) this.canvas.width = width;

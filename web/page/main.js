@@ -1,0 +1,440 @@
+// The page: wires settings, source, workers and what is seen. Nothing here works on pixels.
+import { background } from "./backgrounds.js";
+import { Engine } from "./engine.js";
+import { Panel } from "./panel.js";
+import { startPrivacy } from "./privacy.js";
+import { Problem } from "./problems.js";
+import { toRecord } from "./record.js";
+import { Settings } from "./settings.js";
+import { openFile, openSource } from "./source.js";
+import { Stage } from "./stage.js";
+import { decode } from "./still.js";
+
+/** Milliseconds without a finished picture after which the engine counts as stuck. */
+const STALLED = 20000;
+
+/** Messages that go away by themselves once pictures come again. */
+const PASSING = ["frame", "stalled", "graphics-lost"];
+
+/** @param {string} id */
+const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+class App {
+  settings = new Settings(location.search);
+  site = readSite();
+  stage = new Stage((action) => this.act(action));
+  engine = new Engine(this.site, element("canvas-holder"), (message) => this.hear(message));
+  panel = new Panel(this.settings, {
+    openFile: (file) => void this.open(() => openFile(file), "file"),
+    openBackground: (file) => void this.openBackground(file),
+    choose: (source) => void this.choose(source),
+  });
+
+  /** @type {import("./source.js").Source | null} */
+  source = null;
+  /** @type {Problem | null} */
+  problem = null;
+  opening = false;
+  paused = false;
+  ready = false;
+  booted = false;
+  running = false;
+
+  /** @type {Float64Array | null} */
+  people = null;
+  /** @type {Record<string, any>} */
+  stats = {};
+  startup = { ready: 0, python: 0, firstResult: 0 };
+  /** @type {Record<string, any>} */
+  python = {};
+  longTasks = { count: 0, longest: 0 };
+
+  #alive = 0;
+  #openings = 0;
+  /** @type {{name: string, bitmap: ImageBitmap} | null} */
+  #picture = null;
+  #pictureSent = false;
+  #viewAsked = false;
+  #features = Promise.withResolvers();
+
+  start() {
+    startPrivacy();
+    this.restart();
+    void this.panel.listModels(this.site.catalogue);
+    this.settings.addEventListener("change", (event) => this.#changed(/** @type {CustomEvent} */ (event).detail));
+    this.#listen();
+    const source = this.settings.get("source");
+    if (source === "file") this.fail(new Problem("source-file"));
+    else if (source) void this.choose(source);
+  }
+
+  /** Starts both workers, the first time or anew. */
+  restart() {
+    const { settings } = this;
+    this.booted = false;
+    this.#renew();
+    const [backend, model] = [settings.get("backend"), settings.get("model")];
+    this.engine.start({ backend, model, options: settings.options });
+    this.#connect();
+  }
+
+  /** A fresh engine knows nothing yet. */
+  #renew() {
+    this.problem = null;
+    this.ready = this.running = this.#pictureSent = false;
+    this.#features = Promise.withResolvers();
+  }
+
+  /** Gives a fresh engine what it needs. */
+  #connect() {
+    this.#sendView();
+    if (this.#stopped) this.engine.send({ type: "pause" });
+    void this.#attach();
+    this.show();
+  }
+
+  async #attach() {
+    const { source } = this;
+    if (!source) return;
+    const features = await this.#features.promise;
+    if (source !== this.source) return;
+    try {
+      await source.attach(this.engine, features);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** @param {string} address camera, sample or an address */
+  choose(address) {
+    const { site, settings } = this;
+    const ended = (/** @type {string} */ code) => this.fail(new Problem(code));
+    return this.open(() => openSource(address, site, { device: settings.get("device"), ended }), address);
+  }
+
+  /**
+   * Replaces the source.
+   * @param {() => Promise<import("./source.js").Source>} open
+   * @param {string} address what the link will say
+   */
+  async open(open, address) {
+    const { settings } = this;
+    const opening = ++this.#openings;
+    const first = !settings.get("source") || settings.get("source") === address;
+    this.#close();
+    this.opening = true;
+    this.problem = null;
+    settings.set("source", address);
+    this.show();
+    try {
+      const source = await open();
+      if (opening !== this.#openings) {
+        source.close(); // the person has chosen something else meanwhile
+        return;
+      }
+      this.source = source;
+    } catch (error) {
+      if (opening === this.#openings) this.fail(error);
+      return;
+    } finally {
+      if (opening === this.#openings) this.opening = false;
+    }
+    if (!first || !settings.given("mirror")) settings.set("mirror", this.source.mirrored);
+    this.panel.name(["camera", "sample"].includes(address) ? "" : this.source.name);
+    if (address === "camera") void this.panel.listCameras();
+    this.setPaused(false);
+    await this.#attach();
+  }
+
+  #close() {
+    this.source?.close();
+    this.source = null;
+    this.running = false;
+    this.people = null;
+    this.engine.send({ type: "source", source: null });
+  }
+
+  /** @param {File} file */
+  async openBackground(file) {
+    try {
+      this.#picture = { name: "own", bitmap: await decode(file) };
+      this.#pictureSent = false;
+      this.settings.set("picture", "own");
+      this.#sendView();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** @param {Name} name */
+  #changed(name) {
+    const { settings } = this;
+    if (name === "source") return;
+    if (name === "device") void this.choose("camera");
+    else if (name === "backend") {
+      this.#renew();
+      this.engine.changeBackend(settings.get("backend"));
+      this.#connect();
+    } else if (name === "model" || name === "smoothing") {
+      this.problem = null;
+      this.engine.changeModel(settings.get("model"), settings.options);
+      this.show();
+    } else this.#askView();
+  }
+
+  /** A slider moves more often than pictures are drawn. */
+  #askView() {
+    if (this.#viewAsked) return;
+    this.#viewAsked = true;
+    setTimeout(() => {
+      this.#viewAsked = false;
+      this.#sendView();
+    }, 16);
+  }
+
+  #sendView() {
+    const { settings } = this;
+    const text = settings.get("color");
+    /** @type {Partial<View>} */
+    const view = {
+      effect: settings.get("effect"),
+      opacity: settings.get("opacity"),
+      color: /** @type {Color} */ ([1, 3, 5].map((i) => parseInt(text.slice(i, i + 2), 16) / 255)),
+      blur: settings.get("blur"),
+      mirror: settings.get("mirror"),
+      threshold: settings.get("edge"),
+      softness: settings.get("softness"),
+      limit: canvasLimit(),
+    };
+    const name = settings.get("picture");
+    if (view.effect === "picture") {
+      const known = this.#picture?.name === name ? this.#picture : null;
+      const picture = known ?? { name, bitmap: background(name) };
+      // The engine keeps the last one, so it crosses over only when it is another.
+      if (!known || !this.#pictureSent) view.picture = picture.bitmap;
+      this.#picture = picture;
+      this.#pictureSent = true;
+    }
+    this.engine.send({ type: "view", view });
+  }
+
+  get #stopped() {
+    return this.paused || document.hidden;
+  }
+
+  /** @param {boolean} paused by the person */
+  setPaused(paused) {
+    this.paused = paused;
+    this.#applyPause();
+  }
+
+  #applyPause() {
+    this.#alive = performance.now();
+    this.engine.send({ type: this.#stopped ? "pause" : "resume" });
+    this.source?.pause(this.#stopped);
+    const button = element("pause");
+    button.setAttribute("aria-pressed", String(this.paused));
+    button.querySelector("use")?.setAttribute("href", this.paused ? "#icon-play" : "#icon-pause");
+    /** @type {HTMLElement} */ (button.querySelector(".sr")).textContent = this.paused ? "Go on" : "Pause";
+    this.show();
+  }
+
+  /** @param {unknown} error */
+  fail(error) {
+    const problem = error instanceof Problem ? error : new Problem("unknown", String(error));
+    if (!(error instanceof Problem)) console.error(error);
+    this.opening = false;
+    this.problem = problem;
+    this.stage.tell(problem);
+    this.show();
+  }
+
+  get state() {
+    if (this.problem) return "error";
+    if (this.running) return this.#stopped ? "paused" : "running";
+    if (this.source || this.opening) return "loading";
+    return this.ready && this.booted ? "ready" : "loading";
+  }
+
+  show() {
+    const { state, problem } = this;
+    const started = Boolean(this.source || this.opening);
+    this.stage.show({ state, problem, started, booted: this.ready && this.booted });
+  }
+
+  /** @param {import("./engine.js").Message} message */
+  hear(message) {
+    this.#alive = performance.now();
+    this.#hear[message.type]?.(message);
+  }
+
+  /** @type {Record<string, (message: any) => void>} */
+  #hear = {
+    features: (features) => this.#features.resolve(features),
+    progress: ({ part, loaded, total }) => this.stage.progress(part, loaded, total),
+    ready: ({ backend, threads }) => {
+      this.ready = true;
+      this.startup.ready ||= performance.now();
+      this.stats = { ...this.stats, backend, threads };
+      this.show();
+    },
+    booted: ({ times, heap }) => {
+      this.booted = true;
+      this.startup.python ||= performance.now();
+      this.python = { times, heap };
+      this.show();
+    },
+    people: ({ people }) => {
+      if (!this.source) return;
+      this.people = people;
+      this.startup.firstResult ||= performance.now();
+      const passed = this.problem && PASSING.includes(this.problem.code);
+      if (passed) this.problem = null;
+      if (!this.running || passed) {
+        this.running = true;
+        this.show();
+      }
+    },
+    stats: ({ stats }) => {
+      this.stats = { ...this.stats, ...stats };
+      this.stage.speed(stats);
+    },
+    wanted: () => this.source?.wanted(),
+    ended: () => {
+      if (this.source) this.fail(new Problem("camera-unplugged"));
+    },
+    restored: () => {
+      if (this.problem?.code === "graphics-lost") this.problem = null;
+      this.show();
+    },
+    error: ({ code, message }) => this.fail(new Problem(code, message)),
+  };
+
+  /** What a message's button does. @param {import("./problems.js").Action} action */
+  act(action) {
+    const { problem, settings } = this;
+    const source = settings.get("source");
+    if (action === "sample") void this.choose("sample");
+    else if (action === "wasm") {
+      if (settings.get("backend") === "wasm") this.restart();
+      else settings.set("backend", "wasm");
+    } else if (action === "reload") location.reload();
+    else if (action === "start") {
+      this.#close();
+      this.problem = null;
+      settings.set("source", "");
+      this.panel.name("");
+      this.show();
+    } else if (action === "retry" && source && /^(camera|source)-/.test(problem?.code ?? "")) void this.choose(source);
+    else this.restart();
+  }
+
+  #listen() {
+    for (const button of /** @type {Iterable<HTMLElement>} */ (document.querySelectorAll("button[data-source]"))) {
+      button.addEventListener("click", () => void this.choose(button.dataset.source ?? ""));
+    }
+    element("pause").addEventListener("click", () => this.setPaused(!this.paused));
+    element("save").addEventListener("click", () => void this.save());
+    const full = /** @type {HTMLButtonElement} */ (element("full"));
+    full.hidden = !document.fullscreenEnabled;
+    full.addEventListener("click", () => {
+      void (document.fullscreenElement ? document.exitFullscreen() : element("stage").requestFullscreen());
+    });
+    document.addEventListener("visibilitychange", () => this.#applyPause());
+    document.addEventListener("keydown", (event) => {
+      if (event.target !== document.body || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.key === " " && this.source) {
+        event.preventDefault();
+        this.setPaused(!this.paused);
+      } else if (event.key === "m") this.settings.set("mirror", !this.settings.get("mirror"));
+    });
+    this.#listenForDrops();
+    new ResizeObserver(() => this.#askView()).observe(element("canvas-holder"));
+    setInterval(() => {
+      const silent = performance.now() - this.#alive;
+      if (this.state === "running" && silent > STALLED) this.fail(new Problem("stalled"));
+    }, 1000);
+    if (PerformanceObserver.supportedEntryTypes.includes("longtask")) {
+      new PerformanceObserver((list) => {
+        for (const { duration } of list.getEntries()) {
+          this.longTasks.count++;
+          this.longTasks.longest = Math.max(this.longTasks.longest, duration);
+        }
+      }).observe({ type: "longtask" });
+    }
+  }
+
+  #listenForDrops() {
+    const { classList } = element("stage");
+    const over = (/** @type {DragEvent} */ event) => {
+      if (!event.dataTransfer?.types.includes("Files")) return;
+      event.preventDefault();
+      classList.add("dragging");
+    };
+    document.addEventListener("dragenter", over);
+    document.addEventListener("dragover", over);
+    document.addEventListener("dragleave", (event) => {
+      if (!event.relatedTarget) classList.remove("dragging");
+    });
+    document.addEventListener("drop", (event) => {
+      event.preventDefault();
+      classList.remove("dragging");
+      const file = event.dataTransfer?.files[0];
+      if (file) void this.open(() => openFile(file), "file");
+    });
+  }
+
+  /** Keeps the drawn picture as a file. */
+  async save() {
+    try {
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(await this.engine.snapshot());
+      link.download = "bodylens.png";
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** What is told of speed and size. */
+  report() {
+    const { state, stats, startup, python, longTasks } = this;
+    const parts = Object.fromEntries(this.stage.parts);
+    return structuredClone({ state, ...stats, startup, python, longTasks, downloads: parts });
+  }
+}
+
+/** More pixels than the screen shows would be drawn for nothing. */
+function canvasLimit() {
+  const { width, height } = element("canvas-holder").getBoundingClientRect();
+  const longest = Math.max(width, height) * devicePixelRatio;
+  return Math.min(1920, Math.max(640, 320 * Math.ceil(longest / 320)));
+}
+
+/** The addresses of the program's parts, made absolute. */
+function readSite() {
+  const meta = /** @type {HTMLMetaElement} */ (document.querySelector('meta[name="bodylens:site"]'));
+  const { version, ...addresses } = JSON.parse(meta.content);
+  const absolute = Object.entries(addresses).map(([name, address]) => [
+    name,
+    new URL(/** @type {string} */ (address), document.baseURI).href,
+  ]);
+  return /** @type {import("./engine.js").Site} */ ({ version, ...Object.fromEntries(absolute) });
+}
+
+const app = new App();
+app.start();
+
+// What a script or a test may ask of the page.
+Object.assign(globalThis, {
+  bodylens: {
+    stats: () => app.report(),
+    latest: () => app.people && toRecord(app.people, []),
+    snapshot: () => app.engine.snapshot(),
+    python: (/** @type {string} */ code) => app.engine.run(code),
+    settings: app.settings,
+  },
+});
+
+/** @typedef {import("./settings.js").Name} Name */

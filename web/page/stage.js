@@ -1,0 +1,117 @@
+// What lies over the picture: the start card, progress, messages, and how fast it goes.
+import { LABELS, sentence } from "./problems.js";
+
+/** @param {string} id */
+const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+/** @type {Record<string, string>} */
+const PARTS = { python: "Python", engine: "Neural network", runtime: "Network runtime", model: "Model" };
+
+/** @type {Record<string, string>} */
+const STAGES = {
+  crop: "Cropping",
+  network: "Neural network",
+  mask: "Mask",
+  python: "Python",
+  journey: "Between workers",
+  draw: "Drawing",
+  total: "Whole picture",
+  wait: "Waiting for the camera",
+};
+
+/** @type {Record<string, string>} */
+const BACKENDS = { wasm: "WebAssembly", webgpu: "WebGPU", webgl: "WebGL" };
+
+/** @param {number} bytes */
+const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
+
+/** @typedef {{fps: number, latency: Record<string, number>, backend: string}} Speed */
+
+export class Stage {
+  /** @type {Map<string, {loaded: number, total: number}>} */
+  parts = new Map();
+  #said = "";
+
+  /** @param {(action: import("./problems.js").Action) => void} act */
+  constructor(act) {
+    this.act = act;
+  }
+
+  /**
+   * Shows what fits the state.
+   * @param {{state: string, problem: import("./problems.js").Problem | null, started: boolean, booted: boolean}} now
+   */
+  show({ state, problem, started, booted }) {
+    document.documentElement.dataset.state = state;
+    element("message-card").hidden = !problem;
+    element("start-card").hidden = Boolean(problem) || started;
+    element("progress").hidden = Boolean(problem) || state === "running" || state === "paused" || (booted && !started);
+    element("cover").hidden = !problem && (state === "running" || state === "paused");
+    element("toolbar").hidden = element("meter").hidden = state !== "running" && state !== "paused";
+    element("progress-title").textContent = booted ? "Looking at the first picture…" : "Getting ready…";
+    if (!problem) this.#say({ loading: "Getting ready", ready: "Ready", running: "Running", paused: "Paused" }[state]);
+  }
+
+  /** @param {import("./problems.js").Problem} problem */
+  tell(problem) {
+    const { title, text, actions } = sentence(problem.code);
+    element("message-title").textContent = title;
+    element("message-text").textContent = text || problem.detail;
+    const detail = element("message-detail");
+    detail.textContent = problem.detail;
+    detail.hidden = !text || !problem.detail;
+    element("message-actions").replaceChildren(
+      ...actions.map((action, i) => {
+        const button = document.createElement("button");
+        button.type = "button";
+        button.textContent = LABELS[action];
+        button.dataset.action = action;
+        if (i === 0) button.className = "primary";
+        button.addEventListener("click", () => this.act(action));
+        return button;
+      }),
+    );
+    this.#said = title;
+  }
+
+  /** Bytes of one part. @param {string} part @param {number} loaded @param {number} total */
+  progress(part, loaded, total) {
+    this.parts.set(part, { loaded, total });
+    let row = element(`progress-${part}`);
+    if (!row) {
+      row = document.createElement("label");
+      row.id = `progress-${part}`;
+      row.append(document.createElement("span"), document.createElement("progress"), document.createElement("output"));
+      element("progress-parts").append(row);
+    }
+    const [name, bar, bytes] = /** @type {[HTMLElement, HTMLProgressElement, HTMLElement]} */ ([...row.children]);
+    name.textContent = PARTS[part] ?? part;
+    bar.max = Math.max(total, 1);
+    bar.value = loaded;
+    bytes.textContent = `${megabytes(loaded)} of ${megabytes(total)} MB`;
+  }
+
+  /** @param {Speed} speed */
+  speed({ fps, latency, backend }) {
+    const total = latency.total ?? 0;
+    element("meter").textContent =
+      `${fps.toFixed(fps < 10 ? 1 : 0)} fps · ${total.toFixed(0)} ms · ${BACKENDS[backend] ?? backend}`;
+    const rows = Object.keys(STAGES).filter((stage) => stage in latency);
+    element("details").replaceChildren(
+      ...rows.flatMap((stage) => {
+        const name = document.createElement("dt");
+        const value = document.createElement("dd");
+        name.textContent = STAGES[stage];
+        value.textContent = `${latency[stage].toFixed(1)} ms`;
+        return [name, value];
+      }),
+    );
+  }
+
+  /** For who does not see the picture. @param {string | undefined} text */
+  #say(text) {
+    if (!text || text === this.#said) return;
+    this.#said = text;
+    element("status").textContent = text;
+  }
+}

@@ -1,0 +1,110 @@
+// A video as a source, and the way to hand over frames one by one, for browsers that give no stream of them.
+import { Problem } from "./problems.js";
+
+/** Hands over the newest frame of a <video>, and the next only once the engine has asked for it. */
+export class Pusher {
+  #wanted = false;
+  #fresh = false;
+  #making = false;
+  #stopped = false;
+
+  /** @param {HTMLVideoElement} video @param {import("./engine.js").Engine} engine */
+  constructor(video, engine) {
+    this.video = video;
+    this.engine = engine;
+    this.#watch();
+    engine.send({ type: "source", source: { kind: "pushed" } });
+  }
+
+  wanted() {
+    this.#wanted = true;
+    void this.#push();
+  }
+
+  stop() {
+    this.#stopped = true;
+  }
+
+  #watch() {
+    if (this.#stopped) return;
+    const next = () => {
+      this.#fresh = true;
+      void this.#push();
+      this.#watch();
+    };
+    if ("requestVideoFrameCallback" in this.video) this.video.requestVideoFrameCallback(next);
+    else requestAnimationFrame(next);
+  }
+
+  async #push() {
+    const { video } = this;
+    if (!this.#wanted || !this.#fresh || this.#making || this.#stopped || video.readyState < 2) return;
+    this.#fresh = this.#wanted = false;
+    this.#making = true;
+    const time = performance.now() / 1000;
+    try {
+      const frame =
+        "VideoFrame" in globalThis
+          ? new VideoFrame(video, { timestamp: Math.round(time * 1e6) })
+          : await createImageBitmap(video);
+      if (this.#stopped) frame.close();
+      else this.engine.send({ type: "frame", frame, time }, [frame]);
+    } catch {
+      this.#wanted = true; // this frame was not to be had; the next one may be
+    } finally {
+      this.#making = false;
+    }
+  }
+}
+
+/** @implements {Source} */
+export class Video {
+  mirrored = false;
+  moving = true;
+  /** @type {Pusher | null} */
+  #pusher = null;
+
+  /** @param {HTMLVideoElement} video @param {string} name */
+  constructor(video, name) {
+    this.video = video;
+    this.name = name;
+  }
+
+  /** @param {string} address @param {string} name */
+  static async open(address, name) {
+    const video = document.createElement("video");
+    Object.assign(video, { muted: true, loop: true, playsInline: true, src: address });
+    await new Promise((resolve, reject) => {
+      video.onloadeddata = resolve;
+      video.onerror = () => reject(new Problem("source-unreadable", video.error?.message));
+    });
+    return new Video(video, name);
+  }
+
+  /** @param {import("./engine.js").Engine} engine */
+  async attach(engine) {
+    this.#pusher?.stop();
+    this.#pusher = new Pusher(this.video, engine);
+    await this.video.play();
+  }
+
+  wanted() {
+    this.#pusher?.wanted();
+  }
+
+  /** @param {boolean} paused */
+  pause(paused) {
+    if (paused) this.video.pause();
+    else void this.video.play();
+  }
+
+  close() {
+    this.#pusher?.stop();
+    const { src } = this.video;
+    this.video.removeAttribute("src");
+    this.video.load();
+    if (src.startsWith("blob:")) URL.revokeObjectURL(src);
+  }
+}
+
+/** @typedef {import("./source.js").Source} Source */
