@@ -57,7 +57,7 @@ def run_selfie(data: bytes, image: np.ndarray) -> np.ndarray:
 
 
 def transposed_convolution(x: np.ndarray, weights: np.ndarray, bias: np.ndarray, stride: int) -> np.ndarray:
-    """x (1, h, w, ci), weights (co, k, k, ci), bias (co,): each input pixel adds its kernel to the output; SAME padding.
+    """x (1, h, w, ci), weights (co, k, k, ci), bias (co,): each pixel adds its kernel to the output, SAME padding.
 
     Written as the definition says, element by element of the kernel; no padding lies before for a 2×2 kernel.
     """

@@ -7,10 +7,11 @@ from bodylens_models.catalogue.entry import Entry
 from bodylens_models.convert import from_tflite
 from bodylens_models.convert.error import ConversionError
 from bodylens_models.convert.graph import Graph
+from bodylens_models.convert.passes import simplify
 from bodylens_models.convert.serialize import serialize
 
 # Part of the cache's key: raise it when a conversion gives other bytes than before.
-VERSION = 1
+VERSION = 2
 
 
 def convert(entry: Entry, files: Mapping[str, Path]) -> bytes:
@@ -21,6 +22,7 @@ def convert(entry: Entry, files: Mapping[str, Path]) -> bytes:
     if entry.reader not in READERS:
         raise ConversionError(f"{entry.name}: there is no reader called {entry.reader!r}")
     graph = READERS[entry.reader](entry, files)
+    simplify(graph)
     _compare(entry, graph)
     metadata = {"model": entry.label, "licence": entry.licence, "credit": entry.credit, "source": entry.source.sha256}
     return serialize(graph, float16=str(entry.options.get("float16", "exact")), metadata=metadata)

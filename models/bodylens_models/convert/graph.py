@@ -42,7 +42,10 @@ def checked_shape(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 class Graph:
-    """Nodes in the order of their computation, with constants by name."""
+    """Nodes in the order of their computation, with constants by name.
+
+    A name stored by `constants` never changes its content; `stored` gives equal constants one name.
+    """
 
     def __init__(self, opset: int = 12, *, spelt_out: bool = False) -> None:
         self.opset = opset

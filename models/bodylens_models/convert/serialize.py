@@ -20,10 +20,8 @@ def serialize(graph: Graph, *, float16: str = "exact", metadata: Mapping[str, st
     float16: "exact" stores those weights as float16 that lose nothing by it (a Cast, which runtimes fold when they
     load the file, restores float32), "all" stores every weight so, "none" stores float32.
     """
-    remove_unused(graph)
     nodes: list[Node] = []
     stored: dict[str, Array] = {}
-    renamed: dict[str, str] = {}
     for name, array in graph.constants.items():
         half = _as_float16(array, float16)
         if half is None:
@@ -32,8 +30,7 @@ def serialize(graph: Graph, *, float16: str = "exact", metadata: Mapping[str, st
             stored[f"{name}_half"] = half
             nodes.append(Node("Cast", [f"{name}_half"], [name], {"to": onnx.TensorProto.FLOAT}))
     protos = [
-        helper.make_node(node.op, [renamed.get(i, i) for i in node.inputs], node.outputs, **node.attributes)
-        for node in [*nodes, *graph.nodes]
+        helper.make_node(node.op, node.inputs, node.outputs, **node.attributes) for node in [*nodes, *graph.nodes]
     ]
     inputs = [
         helper.make_tensor_value_info(v.name, helper.np_dtype_to_tensor_dtype(v.dtype), v.stored_shape)
@@ -63,18 +60,6 @@ def serialize(graph: Graph, *, float16: str = "exact", metadata: Mapping[str, st
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise ConversionError(f"the conversion made a graph that is not valid: {str(error).splitlines()[0]}") from error
     return bytes(model.SerializeToString(deterministic=True))
-
-
-def remove_unused(graph: Graph) -> None:
-    """Drop nodes and constants that no output needs."""
-    needed = {value.name for value in graph.outputs}
-    kept: list[Node] = []
-    for node in reversed(graph.nodes):
-        if needed.intersection(node.outputs):
-            kept.append(node)
-            needed.update(node.inputs)
-    graph.nodes = kept[::-1]
-    graph.constants = {name: array for name, array in graph.constants.items() if name in needed}
 
 
 def _as_float16(array: Array, how: str) -> Array | None:

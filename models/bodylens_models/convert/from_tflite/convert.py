@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from bodylens_models.convert.error import ConversionError
 
 # Each module registers its operators.
-from bodylens_models.convert.from_tflite import arithmetic, convolution, image  # noqa: F401
+from bodylens_models.convert.from_tflite import arithmetic, convolution, image, shape, sparse  # noqa: F401
 from bodylens_models.convert.from_tflite.file import read
 from bodylens_models.convert.from_tflite.reader import Reader, add_operators
 from bodylens_models.convert.graph import Graph
