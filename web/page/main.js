@@ -287,6 +287,7 @@ class App {
     people: ({ people }) => {
       if (!this.source) return;
       this.people = people;
+      this.stage.shape(people[2], people[3]);
       this.startup.firstResult ||= performance.now();
       const passed = this.problem && PASSING.includes(this.problem.code);
       if (passed) this.problem = null;

@@ -31,10 +31,13 @@ export class Stage {
   /** @type {Map<string, {loaded: number, total: number}>} */
   parts = new Map();
   #said = "";
+  /** @type {Map<string, {bar: HTMLProgressElement, bytes: HTMLElement}>} */
+  #rows = new Map();
 
   /** @param {(action: import("./problems.js").Action) => void} act */
   constructor(act) {
     this.act = act;
+    for (const part of ["engine", "python"]) this.#row(part);
   }
 
   /**
@@ -77,18 +80,31 @@ export class Stage {
   /** Bytes of one part. @param {string} part @param {number} loaded @param {number} total */
   progress(part, loaded, total) {
     this.parts.set(part, { loaded, total });
-    let row = element(`progress-${part}`);
-    if (!row) {
-      row = document.createElement("label");
-      row.id = `progress-${part}`;
-      row.append(document.createElement("span"), document.createElement("progress"), document.createElement("output"));
-      element("progress-parts").append(row);
-    }
-    const [name, bar, bytes] = /** @type {[HTMLElement, HTMLProgressElement, HTMLElement]} */ ([...row.children]);
-    name.textContent = PARTS[part] ?? part;
+    const { bar, bytes } = this.#row(part);
     bar.max = Math.max(total, 1);
     bar.value = loaded;
     bytes.textContent = `${megabytes(loaded)} of ${megabytes(total)} MB`;
+  }
+
+  /** @param {string} part */
+  #row(part) {
+    let row = this.#rows.get(part);
+    if (!row) {
+      const label = document.createElement("label");
+      const bar = document.createElement("progress");
+      const bytes = document.createElement("output");
+      label.append(PARTS[part] ?? part, bar, bytes);
+      element("progress-parts").append(label);
+      this.#rows.set(part, (row = { bar, bytes }));
+    }
+    return row;
+  }
+
+  /** The shape of what is shown, for the room that it gets. @param {number} width @param {number} height */
+  shape(width, height) {
+    const aspect = String(width / height);
+    const { style } = element("stage");
+    if (style.getPropertyValue("--aspect") !== aspect) style.setProperty("--aspect", aspect);
   }
 
   /** @param {Speed} speed */
