@@ -1,20 +1,14 @@
 """The folder for everything that can be made again: compiled wheels, compressed files, converted models."""
 
-import os
 import tempfile
 from pathlib import Path
 
-
-def root() -> Path:
-    """Return the cache: $BODYLENS_CACHE, else the place that the system has for such things."""
-    if chosen := os.environ.get("BODYLENS_CACHE"):
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bodylens"
+from bodylens_models import store
 
 
 def folder(name: str) -> Path:
     """Return the cache's folder of this name, made when it is not there."""
-    found = root() / name
+    found = store.cache_folder() / name
     found.mkdir(parents=True, exist_ok=True)
     return found
 

@@ -4,15 +4,19 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from bodylens_server import serve
+from bodylens_models import command as models
+from bodylens_models.store import ModelUnavailable
+from bodylens_server import run, serve
 from bodylens_server.errors import Failure
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser with all sub-commands."""
-    parser = argparse.ArgumentParser(prog="bodylens", description="Private, real-time pose and segmentation.")
+    parser = argparse.ArgumentParser(prog="bodylens", description="Private, real-time body pose and segmentation.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     serve.add_parser(commands)
+    run.add_parser(commands)
+    models.add_parser(commands)
     return parser
 
 
@@ -21,9 +25,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = make_parser().parse_args(arguments)
     try:
         return int(parsed.run(parsed))
-    except Failure as failure:
-        print(f"bodylens: {failure}", file=sys.stderr)
+    except (Failure, ModelUnavailable, OSError, ValueError) as error:
+        # Those of our modules say what to do; a traceback would only hide it.
+        print(f"bodylens: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("bodylens: stopped", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

@@ -5,16 +5,23 @@ import contextlib
 import errno
 import signal
 import socket
+import sys
 import time
+from collections.abc import Sequence
 
 import uvicorn
 
+from bodylens_models import catalogue, store
+from bodylens_models.convert.error import ConversionError
+from bodylens_models.progress import Terminal
 from bodylens_server import wheels
 from bodylens_server.app import create_app
 from bodylens_server.encoding import Encodings
 from bodylens_server.errors import Failure
 from bodylens_server.site import Site
 
+# What a first visit needs. The page says of every other model how to get it.
+MODELS = ["selfie-general", "selfie-landscape"]
 LOCAL = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -23,6 +30,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser("serve", help="serve the page on this machine")
     parser.add_argument("--port", type=int, default=8000, help="where to listen; 0 takes any free port (default: 8000)")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: this machine alone)")
+    parser.add_argument(
+        "--models",
+        nargs="*",
+        default=MODELS,
+        metavar="NAME",
+        help=f"models to make ready first; none is a choice (default: {' '.join(MODELS)})",
+    )
     parser.set_defaults(run=run)
 
 
@@ -43,12 +57,28 @@ def listen(host: str, port: int) -> socket.socket:
         raise Failure(f"port {port} on {host} cannot be opened: {error.strerror}") from error
 
 
+def make_ready(names: Sequence[str]) -> None:
+    """Fetch and convert models. One that cannot be had is no reason not to serve: the page says what is missing."""
+    display = Terminal()
+    for name in names:
+        if catalogue.entries().get(name) is None or store.state(name).state != "ready":
+            try:
+                store.ensure(name, progress=display)
+            except (store.ModelUnavailable, ConversionError) as error:
+                display.close()
+                print(f"  {error}", file=sys.stderr)
+    display.close()
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Serve until the person stops it."""
     begun = time.monotonic()
     listener = listen(arguments.host, arguments.port)
     with listener:
-        site = Site(wheels.build())
+        make_ready(arguments.models)
+        site = Site(made := wheels.build())
+        if "micropip" not in {wheel.name for wheel in made}:
+            print(f"  micropip {wheels.MICROPIP} cannot be had now: all works, but own code can install nothing.")
         encodings = Encodings()
         encodings.make_in_background(site.resources())
         server = uvicorn.Server(

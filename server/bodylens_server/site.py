@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from bodylens_models import catalogue, store
 from bodylens_server import checkout, lock
 from bodylens_server.errors import Failure
 from bodylens_server.resource import MEDIA_TYPES, Resource, from_bytes, from_file
@@ -127,4 +128,22 @@ class Site:
         return from_bytes(text.replace("{{site}}", html.escape(json.dumps(addresses))).encode(), ".html")
 
     def _models(self) -> tuple[list[dict[str, Any]], dict[str, Resource]]:
-        return [], {}
+        """Return the catalogue as the page reads it, and the files of the models that are ready."""
+        entries: list[dict[str, Any]] = []
+        files: dict[str, Resource] = {}
+        for name, entry in catalogue.entries().items():
+            standing = store.state(name)
+            told: dict[str, Any] = {"url": None, "why": standing.why, "fetch": ""}
+            if standing.state == "ready":
+                resource = self._file(store.path(name))
+                address = f"{name}.{resource.sha256[:8]}.onnx"
+                files[address] = resource
+                told = {"url": f"../{address}"}
+            elif standing.state == "fetchable":
+                told = {
+                    "url": None,
+                    "why": "it has not been fetched yet",
+                    "fetch": f"Run `bodylens models fetch {name}`, then reload the page.",
+                }
+            entries.append({**entry.page_spec(), "state": standing.state, **told})
+        return entries, files
