@@ -89,14 +89,22 @@ class Live:
         self.ahead = None
         return to_js(list(self.pipeline.models))
 
-    def begin(self, index: int, time: float, width: int, height: int, results: Any = None) -> None:  # noqa: ANN401
-        """Start a frame; `results` answer what `ahead` announced, where the engine ran it already."""
+    def begin(
+        self,
+        index: int,
+        time: float,
+        width: int,
+        height: int,
+        ran: str = "",
+        results: Any = None,  # noqa: ANN401
+    ) -> None:
+        """Start a frame; `results` answer the requests `ran`, as announced, where the engine ran them already."""
         if self.pipeline is None:
             raise RuntimeError("a frame came before a model was opened")
         self.frame = Frame(index, time, width, height)
         self.estimation = self.pipeline.estimate(self.frame)
         self.requests = next(self.estimation)
-        if results is not None and self.ahead is not None and tuple(self.requests) == tuple(self.ahead):
+        if ran and ran == self.ahead_text and self.ahead is not None and tuple(self.requests) == tuple(self.ahead):
             self.resume(results)
         else:
             self.reply(_asked(self.requests), None)

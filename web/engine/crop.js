@@ -14,7 +14,8 @@ export class Crop {
     this.context = context;
     /** The input: planes of red, green and blue. */
     this.planes = new Float32Array(3 * width * height);
-    this.values = Float32Array.from({ length: 256 }, (_, i) => low + (i * (high - low)) / 255);
+    this.low = low;
+    this.scale = (high - low) / 255;
   }
 
   /**
@@ -26,7 +27,7 @@ export class Crop {
    * @returns {Float32Array} 3 × height × width; the same array every time
    */
   take(image, frameWidth, frameHeight, region) {
-    const { context, width, height, planes, values } = this;
+    const { context, width, height, planes, low, scale } = this;
     const [a, c, e, b, d, f] = fromFrame(region);
     const whole = region[4] === 0 && e === 0 && f === 0 && a * frameWidth === 1 && d * frameHeight === 1;
     context.imageSmoothingQuality = Math.max(region[2] / width, region[3] / height) > 3 ? "medium" : "low";
@@ -37,11 +38,13 @@ export class Crop {
     context.setTransform(a * width, b * height, c * width, d * height, e * width, f * height);
     context.drawImage(image, 0, 0, frameWidth, frameHeight);
     const { data } = context.getImageData(0, 0, width, height);
+    const pixels = new Uint32Array(data.buffer); // little-endian: alpha, blue, green, red from high to low
     const size = width * height;
-    for (let i = 0, j = 0; i < size; i++, j += 4) {
-      planes[i] = values[data[j]];
-      planes[i + size] = values[data[j + 1]];
-      planes[i + 2 * size] = values[data[j + 2]];
+    for (let i = 0, g = size, b = 2 * size; i < size; i++, g++, b++) {
+      const pixel = pixels[i];
+      planes[i] = (pixel & 255) * scale + low;
+      planes[g] = ((pixel >>> 8) & 255) * scale + low;
+      planes[b] = ((pixel >>> 16) & 255) * scale + low;
     }
     return planes;
   }

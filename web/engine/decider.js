@@ -20,8 +20,8 @@ export class Decider {
   });
   /** What the next frame will begin with, and the frame size that this holds for. */
   ahead = { text: "", requests: /** @type {Request[]} */ ([]), width: 0, height: 0 };
-  /** Milliseconds in Python for the last frame. */
-  ms = 0;
+  /** Whether frame after frame begins with the same requests. */
+  steady = false;
 
   /** Python's worker may be a new one at any time. @param {MessagePort} port */
   connect(port) {
@@ -51,42 +51,50 @@ export class Decider {
   /** The requests announced for the next frame no longer hold. */
   forget() {
     this.ahead = { text: "", requests: [], width: 0, height: 0 };
+    this.steady = false;
   }
 
   /**
-   * Decides one frame.
-   * @param {{index: number, time: number, width: number, height: number}} frame
-   * @param {(requests: Request[]) => Promise<Result[]>} run
-   * @returns {Promise<Float64Array>} people, as record.py packs them
+   * What a frame of this size will begin with, where Python has said so.
+   * @param {number} width @param {number} height
+   * @returns {Request[] | null}
    */
-  async decide(frame, run) {
-    this.ms = 0;
-    const { ahead } = this;
-    const known = ahead.requests.length > 0 && ahead.width === frame.width && ahead.height === frame.height;
-    const results = known ? await run(ahead.requests) : null;
-    let answer = await this.#ask({ type: "begin", frame, results }, results);
+  announced(width, height) {
+    const { requests } = this.ahead;
+    return requests.length && this.ahead.width === width && this.ahead.height === height ? requests : null;
+  }
+
+  /**
+   * Decides one frame; one at a time.
+   * @param {{index: number, time: number, width: number, height: number}} frame
+   * @param {{results: Result[], text: string} | null} ran what was announced and has been run already
+   * @param {(requests: Request[]) => Promise<Result[]>} run
+   * @returns {Promise<{people: Float64Array, ms: number}>} people, as record.py packs them, and the time in Python
+   */
+  async decide(frame, ran, run) {
+    let answer = await this.#ask({ type: "begin", frame, ...ran }, ran?.results ?? []);
+    let { ms } = answer;
     while (!answer.array) {
-      this.ms += answer.ms;
-      const more = await run(JSON.parse(answer.text));
-      answer = await this.#ask({ type: "resume", results: more }, more);
+      const results = await run(JSON.parse(answer.text));
+      answer = await this.#ask({ type: "resume", results }, results);
+      ms += answer.ms;
     }
-    this.ms += answer.ms;
-    if (answer.text !== ahead.text || frame.width !== ahead.width || frame.height !== ahead.height) {
-      const requests = answer.text ? JSON.parse(answer.text) : [];
-      this.ahead = { text: answer.text, requests, width: frame.width, height: frame.height };
-    }
-    return answer.array;
+    const { text } = answer;
+    const { width, height } = frame;
+    this.steady = text !== "" && text === this.ahead.text;
+    if (!this.steady) this.ahead = { text, requests: text ? JSON.parse(text) : [], width, height };
+    return { people: answer.array, ms };
   }
 
   /**
    * @param {object} message
-   * @param {Result[] | null} results whose arrays go with it
+   * @param {Result[]} results whose arrays go with it
    * @returns {Promise<Answer>}
    */
   #ask(message, results) {
     return new Promise((resolve, reject) => {
       this.#asked = { resolve, reject };
-      const buffers = (results ?? []).flatMap((result) => result.arrays.map((array) => array.buffer));
+      const buffers = results.flatMap((result) => result.arrays.map((array) => array.buffer));
       this.#port?.postMessage(message, buffers);
     });
   }

@@ -1,6 +1,7 @@
 // Where frames come from. The latest wins: a frame that nobody has taken yet makes way for a newer one.
 
-/** @typedef {{image: VideoFrame | ImageBitmap, time: number, width: number, height: number, close: () => void}} Shot */
+/** @typedef {{image: VideoFrame | ImageBitmap, time: number, width: number, height: number, still: boolean,
+ *   close: () => void}} Shot */
 
 export class Frames {
   /** Counted so that it can be shown that every frame is closed. */
@@ -78,22 +79,25 @@ export class Frames {
       close();
       return;
     }
-    this.#waiting = { image, time, width, height, close };
+    this.#waiting = { image, time, width, height, still: false, close };
     this.#wake?.();
+  }
+
+  /** The newest frame, if there is one. @returns {Shot | null} whoever takes it closes it */
+  take() {
+    if (this.#paused) return null;
+    if (this.#picture) return this.#still(this.#picture);
+    const shot = this.#waiting;
+    this.#waiting = null;
+    if (shot) this.wanted();
+    return shot;
   }
 
   /** The newest frame, as soon as there is one. @returns {Promise<Shot>} whoever takes it closes it */
   async next() {
     for (;;) {
-      if (!this.#paused) {
-        if (this.#waiting) {
-          const shot = this.#waiting;
-          this.#waiting = null;
-          this.wanted();
-          return shot;
-        }
-        if (this.#picture) return this.#still(this.#picture);
-      }
+      const shot = this.take();
+      if (shot) return shot;
       await new Promise((resolve) => {
         this.#wake = () => resolve(undefined);
       });
@@ -107,7 +111,8 @@ export class Frames {
     const close = () => {
       this.counts.closed++;
     };
-    return { image: picture, time: performance.now() / 1000, width: picture.width, height: picture.height, close };
+    const { width, height } = picture;
+    return { image: picture, time: performance.now() / 1000, width, height, still: true, close };
   }
 
   #drop() {

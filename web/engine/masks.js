@@ -4,6 +4,9 @@ import { after, fromFrame, toFrame } from "./region.js";
 /** How many masks stay readable. */
 const RING = 16;
 
+/** A cell surer than this is left as it is: its weight in the blend is below a ten-thousandth. */
+const SURE = 1e-3;
+
 /** How uncertain a probability p is, as a polynomial in (p - 0.5)². ref: pysrc/bodylens/smoothing.py */
 const UNCERTAINTY = [5.68842, -0.748699, -57.8051, 291.309, -624.717];
 
@@ -62,10 +65,12 @@ export class Masks {
 export function blend(before, now, ratio) {
   const [c1, c2, c3, c4, c5] = UNCERTAINTY;
   for (let i = 0; i < now.length; i++) {
-    const t = now[i] - 0.5;
+    const p = now[i];
+    if (p < SURE || p > 1 - SURE) continue;
+    const t = p - 0.5;
     const x = t * t;
     const fit = x * (c1 + x * (c2 + x * (c3 + x * (c4 + x * c5))));
-    if (fit < 1) now[i] += (before[i] - now[i]) * (1 - fit) * ratio;
+    if (fit < 1) now[i] = p + (before[i] - p) * (1 - fit) * ratio;
   }
 }
 

@@ -10,6 +10,7 @@ import { toFrame } from "./region.js";
  *   a model in catalogue.json; `providers` holds what differs for a provider that needs its own file */
 /** @typedef {{pattern: string, modulus: number, shift: number, outputs: Record<string, Sampled>}} Check */
 /** @typedef {{start: number, step: number, tolerance: number, values: number[]}} Sampled */
+/** @typedef {{image: VideoFrame | ImageBitmap, width: number, height: number}} Picture */
 /** @typedef {{arrays: Float32Array[], crop: number, network: number}} Run */
 
 /** Which bundle has a provider: only that one is downloaded. @param {Provider} provider */
@@ -29,6 +30,8 @@ export class ProviderMissing extends Error {}
 export class Networks {
   /** @type {Map<string, Promise<Network>>} */
   #networks = new Map();
+  /** @type {Map<string, Network>} */
+  #loaded = new Map();
   /** @type {Promise<unknown>} */
   #turn = Promise.resolve();
 
@@ -104,6 +107,7 @@ export class Networks {
       });
       const network = new Network(this.ort, session, spec);
       await network.warm();
+      this.#loaded.set(name, network);
       return network;
     });
   }
@@ -121,9 +125,17 @@ export class Networks {
   }
 
   /**
+   * Crops ahead, where the network is loaded and idle.
+   * @param {string} name @param {Picture} shot @param {import("./region.js").Region} region
+   */
+  prepare(name, shot, region) {
+    this.#loaded.get(name)?.prepare(shot, region);
+  }
+
+  /**
    * Crops and runs.
    * @param {string} name of a model
-   * @param {{image: VideoFrame | ImageBitmap, width: number, height: number}} shot
+   * @param {Picture} shot
    * @param {import("./region.js").Region} region
    * @param {string[]} outputs by their names in the catalogue
    */
@@ -144,7 +156,19 @@ export class Network {
     this.spec = spec;
     const { input } = spec;
     this.crop = new Crop(input);
+    /** @type {{shot: Picture, region: import("./region.js").Region} | null} */
+    this.prepared = null;
     this.feeds = { [input.name]: new ort.Tensor("float32", this.crop.planes, [1, 3, input.height, input.width]) };
+  }
+
+  /**
+   * Crops ahead of `run`, while there is nothing better to do.
+   * @param {Picture} shot
+   * @param {import("./region.js").Region} region
+   */
+  prepare(shot, region) {
+    this.crop.take(shot.image, shot.width, shot.height, region);
+    this.prepared = { shot, region };
   }
 
   /** The first run compiles shaders and plans memory. */
@@ -153,14 +177,18 @@ export class Network {
   }
 
   /**
-   * @param {{image: VideoFrame | ImageBitmap, width: number, height: number}} shot
+   * @param {Picture} shot
    * @param {import("./region.js").Region} region
    * @param {string[]} outputs
    * @returns {Promise<Run>}
    */
   async run(shot, region, outputs) {
     const start = performance.now();
-    this.crop.take(shot.image, shot.width, shot.height, region);
+    const { prepared } = this;
+    this.prepared = null;
+    if (prepared?.shot !== shot || !prepared.region.every((value, i) => value === region[i])) {
+      this.crop.take(shot.image, shot.width, shot.height, region);
+    }
     const cropped = performance.now();
     const arrays = await this.infer(outputs);
     return { arrays, crop: cropped - start, network: performance.now() - cropped };

@@ -3,7 +3,14 @@
 /** How many frames the medians look back. */
 const WINDOW = 90;
 
-/** @typedef {"wait" | "crop" | "network" | "mask" | "python" | "journey" | "draw" | "total"} Stage */
+/**
+ * What is measured, in milliseconds: waiting for a frame; cropping it; the networks; what is done to their masks; Python
+ * (in its own worker, beside drawing and the next network where it can); cropping the next frame ahead; waiting for
+ * Python; drawing; waiting until a still picture is shown; from taking the frame to drawing it; and of the engine's time
+ * for a frame, all but networks and drawing.
+ */
+/** @typedef {"wait" | "crop" | "network" | "mask" | "python" | "ahead" | "journey" | "draw" | "present"
+ *   | "total" | "overhead"} Stage */
 
 export class Stats {
   /** @type {Map<Stage, number[]>} */

@@ -41,8 +41,10 @@ class Engine {
   decider = new Decider();
   /** @type {Partial<View>} */
   view = {};
-  /** @type {import("./frames.js").Shot | null} */
-  shot = null;
+  /** The next frame, where it was taken while Python decided. @type {import("./frames.js").Shot | null} */
+  #early = null;
+  /** Python's decision on the last frame. @type {Promise<unknown>} */
+  #deciding = Promise.resolve();
   /** @type {((held: import("./clients.js").Held) => void)[]} */
   #watchers = [];
   #index = 0;
@@ -87,59 +89,120 @@ class Engine {
     await this.decider.ready;
     for (;;) {
       const asked = performance.now();
-      const shot = await this.frames.next();
+      const shot = this.#early ?? (await this.frames.next());
+      this.#early = null;
       this.stats.add("wait", performance.now() - asked);
-      this.shot = shot;
       try {
         await this.#frame(networks, shot);
-        this.#failures = 0;
       } catch (error) {
-        // A frame that fails costs that frame, not the tracking.
-        if (++this.#failures === PATIENCE) fail("frame", error, "restart");
+        this.#failed(error);
       } finally {
-        this.shot = null;
         shot.close();
       }
       this.#report();
+      // A still picture is not shown more often than the screen can; a camera sets its own pace.
+      if (shot.still) await this.#shown();
       // Messages (settings, pause) get their turn even when frames are always waiting.
       if (this.#failures) await new Promise((resolve) => setTimeout(resolve, 50 * this.#failures));
     }
   }
 
-  /** @param {Networks} networks @param {import("./frames.js").Shot} shot */
+  /**
+   * One frame: look, decide, draw. Where every frame begins with the same requests, the next one need not wait for
+   * Python, which then decides beside the drawing and the next network.
+   * @param {Networks} networks @param {import("./frames.js").Shot} shot
+   */
   async #frame(networks, shot) {
     const begun = performance.now();
     const { width, height, time } = shot;
     const frame = { index: this.#index++, time, width, height };
-    let busy = 0;
-    const people = await this.decider.decide(frame, async (requests) => {
-      const start = performance.now();
-      const results = await this.run(networks, "live", shot, requests, this.stats);
-      busy += performance.now() - start;
+    const spent = { network: 0, draw: 0 };
+    /** @param {Request[]} requests */
+    const run = async (requests) => {
+      const { results, network } = await this.run(networks, "live", shot, requests, this.stats);
+      spent.network += network;
       return results;
-    });
-    const decided = performance.now();
-    this.stats.add("python", this.decider.ms);
-    this.stats.add("journey", Math.max(decided - begun - busy - this.decider.ms, 0));
-    this.compositor.draw(shot.image, width, height, this.#mask(people), this.view);
-    const drawn = performance.now();
-    this.stats.add("draw", drawn - decided);
-    this.stats.add("total", drawn - begun);
-    this.stats.frame();
-    for (const watch of this.#watchers.splice(0)) {
-      watch({ image: await createImageBitmap(shot.image), time, width, height });
+    };
+    /** @param {number | undefined} handle */
+    const draw = (handle) => {
+      const start = performance.now();
+      this.compositor.draw(shot.image, width, height, this.#mask(handle), this.view);
+      spent.draw = performance.now() - start;
+      this.stats.add("draw", spent.draw);
+      this.stats.add("total", performance.now() - begun);
+      this.stats.frame();
+    };
+
+    const { text } = this.decider.ahead;
+    const announced = this.decider.announced(width, height);
+    const ran = announced ? { text, results: await run(announced) } : null;
+    const mask = ran?.results[0].masks[0];
+    const before = performance.now();
+    await this.#deciding;
+    this.stats.add("journey", performance.now() - before);
+    const deciding = this.decider.decide(frame, ran, run);
+    if (this.decider.steady && mask) {
+      this.#deciding = this.#decided(deciding);
+      draw(mask);
+      for (const watch of this.#watchers.splice(0)) {
+        watch({ image: await createImageBitmap(shot.image), time, width, height });
+      }
+      this.#prepare(networks, frame);
+    } else {
+      const people = await this.#decided(deciding);
+      if (people) draw(people[8] ? people[people.length - 6] : undefined);
     }
-    if (!this.#running) {
-      this.#running = true;
-      scope.postMessage({ type: "running" });
-    }
-    scope.postMessage({ type: "people", people }, [people.buffer]);
+    this.stats.add("overhead", performance.now() - begun - spent.network - spent.draw);
   }
 
-  /** The mask that goes with packed people, for drawing. @param {Float64Array} people */
-  #mask(people) {
-    if (!people[8]) return null;
-    const mask = this.masks.get(people[people.length - 6]);
+  /**
+   * Hears what Python decided, and tells the page.
+   * @param {Promise<{people: Float64Array, ms: number}>} deciding
+   * @returns {Promise<Float64Array | null>} null where it failed: that costs the frame, not the tracking
+   */
+  async #decided(deciding) {
+    try {
+      const { people, ms } = await deciding;
+      this.stats.add("python", ms);
+      if (!this.#running) scope.postMessage({ type: "running" });
+      this.#running = true;
+      scope.postMessage({ type: "people", people });
+      this.#failures = 0;
+      return people;
+    } catch (error) {
+      this.#failed(error);
+      return null;
+    }
+  }
+
+  /** @param {unknown} error */
+  #failed(error) {
+    if (++this.#failures === PATIENCE) fail("frame", error, "restart");
+  }
+
+  /**
+   * Takes and crops the next frame while Python decides this one, where it will be asked the same.
+   * @param {Networks} networks @param {{width: number, height: number}} frame
+   */
+  #prepare(networks, frame) {
+    const start = performance.now();
+    const shot = (this.#early = this.frames.take());
+    if (shot?.width !== frame.width || shot.height !== frame.height) return;
+    const [first] = this.decider.ahead.requests;
+    networks.prepare(first.model, shot, first.region);
+    this.stats.add("ahead", performance.now() - start);
+  }
+
+  /** Waits until what was drawn is shown. */
+  async #shown() {
+    const drawn = performance.now();
+    await new Promise((resolve) => requestAnimationFrame(resolve));
+    this.stats.add("present", performance.now() - drawn);
+  }
+
+  /** A mask, as the compositor takes it. @param {number | undefined} handle */
+  #mask(handle) {
+    const mask = handle === undefined ? undefined : this.masks.get(handle);
     return mask ? { ...mask, matrix: maskMatrix(mask.region) } : null;
   }
 
@@ -150,7 +213,7 @@ class Engine {
    * @param {{image: VideoFrame | ImageBitmap, width: number, height: number}} shot
    * @param {Request[]} requests
    * @param {Stats} [stats]
-   * @returns {Promise<Result[]>}
+   * @returns {Promise<{results: Result[], network: number}>} and the milliseconds in the networks
    */
   async run(networks, client, shot, requests, stats) {
     const results = [];
@@ -176,7 +239,7 @@ class Engine {
     stats?.add("crop", crop);
     stats?.add("network", network);
     stats?.add("mask", mask);
-    return results;
+    return { results, network };
   }
 
   /** @param {MessagePort} port */
@@ -188,7 +251,7 @@ class Engine {
         if (!this.frames.flowing) throw new Error("The page shows nothing yet: start the camera or the sample first.");
         return new Promise((resolve) => this.#watchers.push(resolve));
       },
-      run: async (client, shot, requests) => this.run(await this.networks, client, shot, requests),
+      run: async (client, shot, requests) => (await this.run(await this.networks, client, shot, requests)).results,
     });
   }
 

@@ -74,7 +74,7 @@ function startLive(python, chosen) {
         start = performance.now();
         try {
           const { frame, results } = data;
-          if (data.type === "begin") begin(frame.index, frame.time, frame.width, frame.height, results ?? undefined);
+          if (data.type === "begin") begin(frame.index, frame.time, frame.width, frame.height, data.text, results);
           else resume(results);
         } catch (error) {
           port?.postMessage({ type: "failed", message: sentence(error) });
