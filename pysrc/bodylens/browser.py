@@ -19,7 +19,7 @@ from bodylens.mask import Mask, StaleMask
 from bodylens.people import People
 from bodylens.pipeline import Estimation, Infer, Inferred, Pipeline
 from bodylens.record import pack
-from bodylens.systems import make_segmenter
+from bodylens.systems import make_pipeline
 
 
 def _asked(requests: Sequence[Infer]) -> str:
@@ -85,7 +85,7 @@ class Live:
 
     def open(self, model: str, options: str) -> Any:  # noqa: ANN401
         """Make the pipeline for the page's controls; gives the models that it needs as a JavaScript array."""
-        self.pipeline = make_segmenter(model, json.loads(options))
+        self.pipeline = make_pipeline(model, json.loads(options))
         self.ahead = None
         return to_js(list(self.pipeline.models))
 
@@ -130,11 +130,13 @@ async def _read(mask: Mask, size: tuple[int, int], frame: Frame) -> NDArray[np.f
     values = await bodylens_engine.read(mask.handle, frame.width, frame.height, *size)
     if values is None:
         raise StaleMask(f"mask {mask.handle} is gone: only the last few are kept; read a mask in its own frame")
-    return np.frombuffer(values.to_py(), np.float32).reshape(size[1], size[0])
+    grid = np.frombuffer(values.to_py(), np.float32).reshape(size[1], size[0])
+    # The engine knows where the mask was made; a mirrored one runs from right to left (see `bodylens.flip`).
+    return grid[:, ::-1] if mask.region.width < 0 else grid
 
 
-class Segmenter:
-    """What `await bodylens.create_segmenter(…)` gives in the page: as natively, but awaited."""
+class Estimator:
+    """Runs a pipeline in the page: as natively, but awaited."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
@@ -171,12 +173,22 @@ class Segmenter:
             bodylens_engine.release(taken.id)
         return replace(people, reader=lambda mask, size: _read(mask, size, frame))
 
-    segment_people = estimate
-
     def reset(self) -> None:
         """Begin a new sequence: forget what earlier pictures taught."""
         self.pipeline.reset()
         self.index = 0
+
+
+class Segmenter(Estimator):
+    """What `await bodylens.create_segmenter(…)` gives."""
+
+    segment_people = Estimator.estimate
+
+
+class Detector(Estimator):
+    """What `await bodylens.create_detector(…)` gives."""
+
+    estimate_poses = Estimator.estimate
 
 
 async def open_segmenter(pipeline: Pipeline) -> Segmenter:
@@ -187,6 +199,12 @@ async def open_segmenter(pipeline: Pipeline) -> Segmenter:
     """
     await _called(bodylens_engine.load(to_js(list(pipeline.models))))
     return Segmenter(pipeline)
+
+
+async def open_detector(pipeline: Pipeline) -> Detector:
+    """Load a pipeline's models into the engine, for a detector; raises as `open_segmenter` does."""
+    await _called(bodylens_engine.load(to_js(list(pipeline.models))))
+    return Detector(pipeline)
 
 
 async def _called(promise: Any) -> Any:  # noqa: ANN401

@@ -27,7 +27,9 @@ class People:
         scores: (n,) float32, confidence in the person, 0 … 1.
         boxes: (n, 4) float32, x, y, width, height in pixels.
         keypoints: (n, k, 2) or (n, k, 3) float32, pixels; depth (smaller is nearer) on the same scale.
-        keypoint_scores: (n, k) float32, 0 … 1.
+        keypoint_scores: (n, k) float32, 0 … 1; how probably a keypoint is seen there.
+        presence: (n, k) float32, how probably a keypoint is in the picture, seen or hidden; None where a system
+            does not tell the two apart.
         world: (n, k, 3) float32 in metres about the middle of the hips, or None.
         names: the k keypoints' names.
         masks: one for all persons together, or one a person; empty where a system gives none.
@@ -41,6 +43,7 @@ class People:
     keypoints: NDArray[np.float32]
     keypoint_scores: NDArray[np.float32]
     world: NDArray[np.float32] | None = None
+    presence: NDArray[np.float32] | None = None
     names: tuple[str, ...] = ()
     masks: tuple[Mask, ...] = ()
     reader: Callable[[Mask, tuple[int, int]], Any] = field(default=_no_reader, repr=False)
@@ -75,6 +78,7 @@ class People:
             keypoints=self.keypoints[rows],
             keypoint_scores=self.keypoint_scores[rows],
             world=None if self.world is None else self.world[rows],
+            presence=None if self.presence is None else self.presence[rows],
             masks=tuple(np.array(self.masks, object)[rows]) if len(self.masks) == len(self) > 1 else self.masks,
         )
 

@@ -2,16 +2,30 @@
 
 from collections.abc import Callable
 from difflib import get_close_matches
+from functools import partial
 from inspect import signature
 from typing import Any
 
+from bodylens.blazepose import BlazePose
 from bodylens.pipeline import Pipeline
 from bodylens.selfie import SelfieSegmentation
 
 SEGMENTERS: dict[str, Callable[..., Pipeline]] = {
     "selfie-general": SelfieSegmentation,
     "selfie-landscape": SelfieSegmentation,
+    "blazepose-lite": partial(BlazePose, enable_segmentation=True),
+    "blazepose-full": partial(BlazePose, enable_segmentation=True),
+    "blazepose-heavy": partial(BlazePose, enable_segmentation=True),
 }
+
+DETECTORS: dict[str, Callable[..., Pipeline]] = {
+    "blazepose-lite": BlazePose,
+    "blazepose-full": BlazePose,
+    "blazepose-heavy": BlazePose,
+}
+
+# Families may be named alone; the type of the model is then an option.
+FAMILIES = {"blazepose": "full"}
 
 
 def make_segmenter(model: str, options: dict[str, Any]) -> Pipeline:
@@ -25,7 +39,32 @@ def make_segmenter(model: str, options: dict[str, Any]) -> Pipeline:
     return _make(SEGMENTERS, "segmenter", model, options)
 
 
+def make_detector(model: str, options: dict[str, Any]) -> Pipeline:
+    """Make the pipeline for a model that finds poses.
+
+    Raises:
+        ValueError: no such model.
+        TypeError: the system has no such option.
+
+    """
+    return _make(DETECTORS, "detector", model, options)
+
+
+def make_pipeline(model: str, options: dict[str, Any]) -> Pipeline:
+    """Make the pipeline for any model: the one that finds poses where a model can do both.
+
+    Raises:
+        ValueError: no such model.
+        TypeError: the system has no such option.
+
+    """
+    return _make(SEGMENTERS | DETECTORS, "system", model, options)
+
+
 def _make(systems: dict[str, Callable[..., Pipeline]], kind: str, model: str, options: dict[str, Any]) -> Pipeline:
+    if model in FAMILIES:
+        options = dict(options)
+        model = f"{model}-{options.pop('model_type', FAMILIES[model])}"
     system = systems.get(model)
     if system is None:
         near = get_close_matches(model, systems, n=3, cutoff=0.4) or list(systems)

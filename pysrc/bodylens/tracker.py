@@ -156,13 +156,23 @@ class Tracker:
         if self.max_age <= 0:
             raise ValueError(f"max_age must be above 0 seconds, not {self.max_age}")
 
-    def step(self, tracks: Tracks, seen: Sightings, time: float) -> tuple[NDArray[np.int32], Tracks]:
+    def expected(self, tracks: Tracks, time: float) -> Sightings:
+        """Say where everyone who is remembered should be by now."""
+        if not self.momentum or not len(tracks.ids):
+            return tracks.last
+        elapsed = np.clip(time - tracks.times, 0, self.max_age).astype(np.float32)
+        return tracks.last.moved(tracks.velocity * elapsed[:, None])
+
+    def step(
+        self, tracks: Tracks, seen: Sightings, time: float, known: NDArray[np.int32] | None = None
+    ) -> tuple[NDArray[np.int32], Tracks]:
         """Link the persons of one frame.
 
         Args:
             tracks: what the last frame gave.
             seen: this frame's n persons.
             time: of the frame, seconds; one from the past begins anew (ids are not used again).
+            known: (n,) the ids of those whom the caller knows already, -1 for others; None where it knows nobody.
 
         Returns:
             (n,) int32 ids, and what is to be remembered.
@@ -175,9 +185,7 @@ class Tracker:
             tracks = Tracks(
                 tracks.ids[fresh], tracks.times[fresh], tracks.last.take(fresh), tracks.velocity[fresh], tracks.next_id
             )
-        elapsed = (time - tracks.times).astype(np.float32)
-        expected = tracks.last.moved(tracks.velocity * elapsed[:, None]) if self.momentum else tracks.last
-        links = self._links(seen, expected)
+        links = self._links(seen, tracks, time, known)
 
         ids = np.empty(len(seen), np.int32)
         velocity = np.zeros((len(seen), 2), np.float32)
@@ -188,7 +196,7 @@ class Tracker:
                 next_id += 1
             else:
                 ids[i] = tracks.ids[track]
-                velocity[i] = self._velocity(tracks, track, seen.boxes[i], float(elapsed[track]))
+                velocity[i] = self._velocity(tracks, track, seen.boxes[i], time - float(tracks.times[track]))
         unseen = np.array([i for i in range(len(tracks.ids)) if i not in links], np.intp)
         keep = unseen[: max(self.max_tracks - len(seen), 0)]
         remembered = Tracks(
@@ -200,15 +208,16 @@ class Tracker:
         )
         return ids, remembered
 
-    def _links(self, seen: Sightings, expected: Sightings) -> list[int]:
+    def _links(self, seen: Sightings, tracks: Tracks, time: float, known: NDArray[np.int32] | None) -> list[int]:
         """Give each person's track, -1 for none: the most similar pair first, each used once."""
-        links = [-1] * len(seen)
-        if not len(seen) or not len(expected):
+        row_of = {who: row for row, who in enumerate(tracks.ids.tolist())}
+        links = [-1] * len(seen) if known is None else [row_of.get(who, -1) for who in known.tolist()]
+        taken = {track for track in links if track >= 0}
+        if len(taken) == min(len(seen), len(tracks.ids)):
             return links
-        alike = self.similarity(seen, expected)
+        alike = self.similarity(seen, self.expected(tracks, time))
         width = alike.shape[1]
         order = np.argsort(-alike, axis=None, kind="stable")
-        taken: set[int] = set()
         for flat in order.tolist():
             person, track = divmod(flat, width)
             if alike[person, track] < self.min_similarity:

@@ -51,5 +51,5 @@ def test_33_become_17_by_name():
 
 
 def test_a_name_that_does_not_exist_is_told():
-    with pytest.raises(ValueError, match=r"coco has no keypoint 'left_heel'; it has nose, .*right_ankle"):
+    with pytest.raises(ValueError, match=r"coco-17 has no keypoint 'left_heel'; it has nose, .*right_ankle"):
         COCO.index("left_heel")

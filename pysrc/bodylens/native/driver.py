@@ -42,10 +42,13 @@ class Model:
             bodylens_models.store.ModelUnavailable: it cannot be had.
 
         """
-        entry = catalogue.entry(name)
+        plain, _, variant = name.partition("+")
+        entry = catalogue.entry(plain, variant or None)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        session = onnxruntime.InferenceSession(store.ensure(name), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            store.ensure(plain, variant or None), options, providers=["CPUExecutionProvider"]
+        )
         return cls(
             session,
             entry.input.width,
@@ -98,7 +101,7 @@ class Driver:
     def _keep(self, keep: Keep, array: NDArray[np.float32], region: Region, frame: Frame) -> Mask:
         pixels = array.reshape(array.shape[-2:])
         if keep.activation == "sigmoid":
-            pixels = np.reciprocal(1 + np.exp(-pixels), dtype=np.float32)
+            pixels = np.reciprocal(1 + np.exp(-np.clip(pixels, -80, 80)), dtype=np.float32)
         if keep.smoothing:
             previous = self.streams.get(keep.stream)
             if previous is not None:
@@ -143,8 +146,8 @@ def summarise(handle: int, pixels: NDArray[np.float32], region: Region, keep: Ke
     return Mask(handle, width, height, region, keep.meaning, keep.threshold, count, score, extent)
 
 
-class Segmenter:
-    """What `bodylens.create_segmenter` gives: call `estimate` once a picture.
+class Estimator:
+    """Runs a pipeline: call `estimate` once a picture.
 
     Pictures are (h, w, 3) uint8 RGB; (h, w, 4) RGBA and (h, w) grey are taken as well.
     """
@@ -171,12 +174,22 @@ class Segmenter:
         self.index += 1
         return people
 
-    segment_people = estimate
-
     def reset(self) -> None:
         """Begin a new sequence: forget what earlier pictures taught."""
         self.driver.reset()
         self.index = 0
+
+
+class Segmenter(Estimator):
+    """What `bodylens.create_segmenter` gives."""
+
+    segment_people = Estimator.estimate
+
+
+class Detector(Estimator):
+    """What `bodylens.create_detector` gives."""
+
+    estimate_poses = Estimator.estimate
 
 
 def as_rgb(image: Any) -> NDArray[np.uint8]:  # noqa: ANN401

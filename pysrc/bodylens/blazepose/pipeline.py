@@ -1,0 +1,362 @@
+"""The BlazePose pipeline: detect once, then follow each person from frame to frame by its own landmarks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bodylens.blazepose import detector, landmarks
+from bodylens.blazepose.alignment import MARGIN, body_region, to_frame, turned
+from bodylens.filters import LowPass, Motion, OneEuro, rows_of
+from bodylens.flip import flip
+from bodylens.frame import Frame
+from bodylens.people import People
+from bodylens.pipeline import Estimation, Infer, Inferred, Keep
+from bodylens.region import Region
+from bodylens.selfie import SMOOTHING_RATIO
+from bodylens.topology import BLAZEPOSE
+from bodylens.tracker import Sightings, Tracker, Tracks, oks
+
+Floats = NDArray[np.float32]
+
+# Smoothing of landmarks, auxiliary landmarks and world landmarks: cut-off at rest, and how it rises with speed.
+# ref: mediapipe/modules/pose_landmark/pose_landmark_filtering.pbtxt
+BODY_FILTER = (0.05, 80.0)
+AUXILIARY_FILTER = (0.01, 10.0)
+WORLD_FILTER = (0.1, 40.0)
+VISIBILITY = LowPass(0.1)
+
+# The auxiliary landmarks are always smoothed, for they aim the next frame's region.
+AIM = OneEuro(*AUXILIARY_FILTER)
+
+
+def _together() -> OneEuro:
+    """Make one filter for all points: 33 in the picture, 2 auxiliary, 33 in metres."""
+    counts = (landmarks.BODY, landmarks.AUXILIARY, landmarks.BODY)
+    cutoff, beta = (
+        np.repeat(np.array(values, np.float32), counts)[:, None]
+        for values in zip(BODY_FILTER, AUXILIARY_FILTER, WORLD_FILTER, strict=True)
+    )
+    return OneEuro(cutoff, beta)
+
+
+ALL = _together()
+
+# A detection is of someone who is followed already if the middles of their hips are closer than this part of the
+# body.
+NEAR = 0.12
+# Two persons whose landmarks are more alike than this are one (object keypoint similarity).
+TWIN = 0.5
+# The detector looks for more people at first every frame, then ever more seldom, at least once in so many frames.
+SELDOM = 16
+# A mask stream's first mask takes nothing from whoever had the stream before, but begins it.
+BEGIN = 1e-6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Memory:
+    """What the frames so far taught.
+
+    Attributes:
+        size: (width, height) of the frames; another size begins anew.
+        ids: (n,) int32, who is followed.
+        streams: the mask stream of each.
+        regions: where to look for each in the next frame.
+        visibility: (n, 33), smoothed.
+        motion: the One-Euro filters' memory.
+        tracks: who was seen lately, whether followed or not.
+        wait: frames until the detector looks for more people.
+        interval: frames between its looks.
+
+    """
+
+    size: tuple[int, int]
+    tracks: Tracks
+    ids: NDArray[np.int32]
+    streams: tuple[int, ...] = ()
+    regions: tuple[Region, ...] = ()
+    visibility: Floats | None = None
+    motion: Motion | None = None
+    wait: int = 0
+    interval: int = 1
+
+
+class BlazePose:
+    """One or several people: 33 landmarks each, in pixels and in metres; masks if wanted.
+
+    Keypoint scores are visibilities: how probably a landmark is in the picture and not hidden. A person's score is the
+    network's confidence that someone is there.
+
+    Args:
+        model: "blazepose-lite", "blazepose-full" or "blazepose-heavy": better and slower in that order.
+        enable_smoothing: calm landmarks over time.
+        enable_segmentation: give a mask for each person.
+        smooth_segmentation: calm masks over time.
+        static_image_mode: take each picture for itself: no tracking, no smoothing.
+        min_detection_confidence: from which score a detection counts, 0 … 1.
+        min_tracking_confidence: below which score of the landmark network a person is taken for lost, 0 … 1.
+        max_poses: how many people to follow. With more than one, the detector goes on looking for others now and then.
+        threshold: the probability from which a cell of a mask counts, above 0 and at most 1.
+        flip_horizontal: mirror the results: x becomes width − 1 − x, masks are mirrored, names stay.
+
+    Raises:
+        ValueError: an option is out of range.
+
+    """
+
+    def __init__(
+        self,
+        model: str = "blazepose-full",
+        *,
+        enable_smoothing: bool = True,
+        enable_segmentation: bool = False,
+        smooth_segmentation: bool = True,
+        static_image_mode: bool = False,
+        min_detection_confidence: float = 0.5,
+        min_tracking_confidence: float = 0.5,
+        max_poses: int = 1,
+        threshold: float = 0.5,
+        flip_horizontal: bool = False,
+    ) -> None:
+        for name, value in (
+            ("min_detection_confidence", min_detection_confidence),
+            ("min_tracking_confidence", min_tracking_confidence),
+        ):
+            if not 0 <= value <= 1:
+                raise ValueError(f"{name} must be from 0 to 1, not {value}")
+        if max_poses < 1:
+            raise ValueError(f"max_poses must be at least 1, not {max_poses}")
+        if not 0 < threshold <= 1:
+            raise ValueError(f"threshold must be above 0 and at most 1, not {threshold}")
+        # Without a mask its part of the network is cut away, which is a quarter of the time.
+        self.model = model if enable_segmentation else f"{model}+poses"
+        self.smooth = enable_smoothing and not static_image_mode
+        self.static = static_image_mode
+        self.min_detection_confidence = min_detection_confidence
+        self.min_tracking_confidence = min_tracking_confidence
+        self.max_poses = max_poses
+        self.flip = flip_horizontal
+        smoothing = SMOOTHING_RATIO if smooth_segmentation and not static_image_mode else 0.0
+        mask = Keep("mask", activation="sigmoid", threshold=threshold, smoothing=smoothing)
+        self.keep = (mask,) if enable_segmentation else ()
+        self.similarity = oks(BLAZEPOSE.sigmas)
+        self.tracker = Tracker(self.similarity, max_tracks=3 * max_poses)
+        self.memory: Memory | None = None
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The detector and the landmark network."""
+        return (detector.MODEL, self.model)
+
+    def ahead(self, frame: Frame) -> Sequence[Infer]:
+        """Look at everyone who is followed, and for others when it is time."""
+        return self._first(self._recall(frame), frame)
+
+    def reset(self) -> None:
+        """Forget everyone."""
+        self.memory = None
+
+    def estimate(self, frame: Frame) -> Estimation:
+        """Give everyone whom the landmark network is sure of."""
+        memory = self._recall(frame)
+        asked = self._first(memory, frame)
+        answers = yield asked
+        regions, streams = list(memory.regions), list(memory.streams)
+        looks = list(answers[: len(regions)])
+        searched = len(asked) > len(regions)
+        if searched:
+            answer = answers[-1].outputs
+            found = detector.decode(
+                answer["boxes"], answer["scores"], asked[-1].region, self.min_detection_confidence, 2 * self.max_poses
+            )
+            fresh = self._unknown(found, regions)[: self.max_poses - len(regions)]
+            if fresh:
+                free = [stream for stream in range(self.max_poses) if stream not in streams]
+                more = [self._look(region, stream, True) for region, stream in zip(fresh, free, strict=False)]
+                looks += yield more
+                regions += fresh
+                streams += free[: len(fresh)]
+
+        known = np.full(len(looks), -1, np.int32)
+        known[: len(memory.ids)] = memory.ids
+        sure = [i for i, look in enumerate(looks) if look.outputs["flag"].item() >= self.min_tracking_confidence]
+        if not sure:
+            self._commit(self._lost(memory))
+            return People.none(frame, BLAZEPOSE.names, 3)
+        people, after = self._people(
+            frame,
+            memory,
+            [looks[i] for i in sure],
+            [regions[i] for i in sure],
+            tuple(streams[i] for i in sure),
+            known[sure],
+        )
+        self._commit(self._scheduled(memory, after, searched))
+        return flip(people) if self.flip else people
+
+    def _recall(self, frame: Frame) -> Memory:
+        size = (frame.width, frame.height)
+        if self.memory is None or self.memory.size != size:
+            return Memory(size, Tracks.none(landmarks.BODY), np.empty(0, np.int32))
+        return self.memory
+
+    def _commit(self, memory: Memory) -> None:
+        if not self.static:
+            self.memory = memory
+
+    def _first(self, memory: Memory, frame: Frame) -> list[Infer]:
+        looks = [
+            self._look(region, stream, False) for region, stream in zip(memory.regions, memory.streams, strict=True)
+        ]
+        if not looks or (len(looks) < self.max_poses and memory.wait <= 0):
+            looks.append(Infer(detector.MODEL, detector.look_at(frame.width, frame.height), detector.OUTPUTS))
+        return looks
+
+    def _look(self, region: Region, stream: int, begins: bool) -> Infer:
+        keep = tuple(
+            replace(k, stream=stream, smoothing=min(k.smoothing, BEGIN) if begins else k.smoothing) for k in self.keep
+        )
+        return Infer(self.model, region, ("landmarks", "flag", "heatmap", "world"), keep)
+
+    def _unknown(self, found: detector.Detections, regions: Sequence[Region]) -> list[Region]:
+        """Give the regions of detections that are of nobody who is followed already."""
+        fresh: list[Region] = []
+        for centre, rim in found.points[:, :2].tolist():
+            region = body_region(centre, rim)
+            if region.width > 0 and not any(_near(region, other) for other in (*regions, *fresh)):
+                fresh.append(region)
+        return fresh
+
+    def _people(
+        self,
+        frame: Frame,
+        memory: Memory,
+        looks: Sequence[Inferred],
+        regions: Sequence[Region],
+        streams: tuple[int, ...],
+        known: NDArray[np.int32],
+    ) -> tuple[People, Memory]:
+        """Read what the landmark network says of each region; give the people, and what is to be remembered."""
+        read = landmarks.decode(_rows(looks, "landmarks"), _rows(looks, "heatmap"))
+        world = turned(landmarks.world(_rows(looks, "world")), regions)
+        points = to_frame(read.points, regions)
+        scores = _rows(looks, "flag").reshape(-1)
+        visibility = read.visibility
+        seen = _sightings(points[:, : landmarks.BODY], visibility, frame)
+
+        chosen = self._distinct(seen, known, scores, memory.tracks, frame.time)
+        if len(chosen) < len(looks):
+            points, world, scores, known = points[chosen], world[chosen], scores[chosen], known[chosen]
+            visibility, presence, seen = visibility[chosen], read.presence[chosen], seen.take(chosen)
+            streams, looks = tuple(streams[i] for i in chosen), [looks[i] for i in chosen]
+        else:
+            presence = read.presence
+
+        if self.static:
+            ids, tracks = np.arange(1, len(looks) + 1, dtype=np.int32), memory.tracks
+        else:
+            ids, tracks = self.tracker.step(memory.tracks, seen, frame.time, known)
+        motion = memory.motion
+        if not self.static:
+            rows = rows_of(memory.ids, known)
+            points, world, motion = self._filtered(memory, rows, points, world, frame.time)
+            if self.smooth:
+                visibility = VISIBILITY.step(memory.visibility, rows, visibility)
+        keypoints = points[:, : landmarks.BODY]
+        low, high = keypoints[..., :2].min(axis=1), keypoints[..., :2].max(axis=1)
+        people = People(
+            frame,
+            ids=ids,
+            scores=scores,
+            boxes=np.concatenate([low, high - low], axis=1),
+            keypoints=keypoints,
+            keypoint_scores=visibility,
+            presence=presence,
+            world=world,
+            names=BLAZEPOSE.names,
+            masks=tuple(mask for look in looks for mask in look.masks),
+        )
+        aims = points[:, landmarks.BODY :, :2].tolist()
+        after = Memory(
+            memory.size,
+            tracks,
+            ids,
+            streams,
+            tuple(body_region(centre, rim) for centre, rim in aims),
+            visibility,
+            motion,
+            memory.wait,
+            memory.interval,
+        )
+        return people, after
+
+    def _filtered(
+        self, memory: Memory, rows: NDArray[np.int32], points: Floats, world: Floats, time: float
+    ) -> tuple[Floats, Floats, Motion]:
+        body = landmarks.BODY
+        aim = points[:, body:, :2]
+        size = 2 * np.sqrt(np.square(aim[:, 0] - aim[:, 1]).sum(axis=-1))[:, None, None]
+        if not self.smooth:
+            aimed, motion = AIM.step(memory.motion, rows, points[:, body:], time, size)
+            return np.concatenate([points[:, :body], aimed], axis=1), world, motion
+        scale = np.ones((len(points), 2 * body + landmarks.AUXILIARY, 1), np.float32)
+        scale[:, : landmarks.USED] = size
+        together, motion = ALL.step(memory.motion, rows, np.concatenate([points, world], axis=1), time, scale)
+        return together[:, : landmarks.USED], together[:, landmarks.USED :], motion
+
+    def _distinct(
+        self, seen: Sightings, known: NDArray[np.int32], scores: Floats, tracks: Tracks, time: float
+    ) -> NDArray[np.intp]:
+        """Choose one of those whose landmarks are alike: regions that met look at the same person.
+
+        Who is followed goes before who is new; of two who are followed, the one who was expected there.
+        """
+        n = len(seen)
+        everyone = np.arange(n)
+        if n == 1:
+            return everyone
+        alike = np.maximum(self.similarity(seen, seen), self.similarity(seen, seen).T)
+        np.fill_diagonal(alike, 0)
+        if alike.max() <= TWIN:
+            return everyone
+        merit = scores.astype(np.float64)
+        expected = self.tracker.expected(tracks, time)
+        rows = rows_of(tracks.ids, known)
+        if len(expected):
+            agreement = self.similarity(seen, expected)
+            merit += np.where(rows >= 0, 2 + 10 * agreement[everyone, np.maximum(rows, 0)], 0)
+        chosen: list[int] = []
+        for i in np.argsort(-merit, kind="stable").tolist():
+            if all(alike[i, j] <= TWIN for j in chosen):
+                chosen.append(i)
+        return np.array(sorted(chosen), np.intp)
+
+    def _lost(self, memory: Memory) -> Memory:
+        """Follow nobody, but know the people who were lost should they come back."""
+        return Memory(memory.size, memory.tracks, np.empty(0, np.int32))
+
+    def _scheduled(self, before: Memory, after: Memory, searched: bool) -> Memory:
+        """Say when the detector is to look for others."""
+        changed = set(before.ids.tolist()) != set(after.ids.tolist())
+        interval = 1 if changed else min(2 * before.interval, SELDOM) if searched else before.interval
+        wait = 0 if changed else interval - 1 if searched else max(before.wait - 1, 0)
+        return replace(after, wait=wait, interval=interval)
+
+
+def _near(a: Region, b: Region) -> bool:
+    reach = NEAR * MARGIN * min(a.width, b.width)
+    return (a.x - b.x) ** 2 + (a.y - b.y) ** 2 < reach**2
+
+
+def _rows(looks: Sequence[Inferred], output: str) -> Floats:
+    """Put the outputs of several inferences into one array, person by person."""
+    arrays = [look.outputs[output] for look in looks]
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
+def _sightings(keypoints: Floats, scores: Floats, frame: Frame) -> Sightings:
+    """Take landmarks (n, k, 3) to what the tracker compares."""
+    relative: Floats = keypoints[..., :2] * np.array([1 / frame.width, 1 / frame.height], np.float32)
+    low, high = relative.min(axis=1), relative.max(axis=1)
+    return Sightings(np.concatenate([low, high - low], axis=1), relative, scores)
