@@ -123,7 +123,7 @@ def compile_wheels(sources: Sequence[Path]) -> list[Path]:
             command = [str(node.find()), str(checkout.WHEELS / "compile.mjs"), str(checkout.PYODIDE), *pairs]
             done = subprocess.run(command, capture_output=True, text=True)  # noqa: S603
             if done.returncode:
-                raise Failure(f"a wheel could not be compiled under {command[0]}:\n{done.stderr.strip()}")
+                raise Failure(f"a wheel could not be compiled by {command[0]}:\n{done.stderr.strip()[-2000:]}")
             for (_, target), new in zip(missing, made, strict=True):
                 cache.write_whole(target, new.read_bytes())
     return ready

@@ -14,6 +14,12 @@ const { compile_wheel: compileWheel } = python.pyimport("compile_wheel");
 
 for (let index = 0; index < files.length; index += 2) {
   python.FS.writeFile("/source.whl", await readFile(files[index]));
-  compileWheel("/source.whl", "/target.whl");
+  try {
+    compileWheel("/source.whl", "/target.whl");
+  } catch (error) {
+    // Python's last lines say which file is wrong; node's own report would quote all of Pyodide first.
+    console.error(`${files[index]}: ${String(error.message).trim().split("\n").slice(-6).join("\n")}`);
+    process.exit(1);
+  }
   await writeFile(files[index + 1], python.FS.readFile("/target.whl"));
 }

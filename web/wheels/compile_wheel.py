@@ -6,9 +6,9 @@ small deflated pieces, makes it smaller on the wire.
 
 import base64
 import hashlib
-import os
 import py_compile
 import zipfile
+from pathlib import Path
 
 SITE = "/lib/python3.14/site-packages"  # where Pyodide installs packages: what tracebacks name
 TIME = (2026, 1, 1, 0, 0, 0)  # fixed: same sources, same bytes
@@ -16,8 +16,7 @@ TIME = (2026, 1, 1, 0, 0, 0)  # fixed: same sources, same bytes
 
 def compile_source(source: bytes, name: str) -> bytes:
     """Return the .pyc of one module, which is never checked against its source (there is none beside it)."""
-    with open("/module.py", "wb") as file:
-        file.write(source)
+    Path("/module.py").write_bytes(source)
     py_compile.compile(
         "/module.py",
         cfile="/module.pyc",
@@ -25,8 +24,7 @@ def compile_source(source: bytes, name: str) -> bytes:
         doraise=True,
         invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
     )
-    with open("/module.pyc", "rb") as file:
-        return file.read()
+    return Path("/module.pyc").read_bytes()
 
 
 def digest(data: bytes) -> str:
@@ -45,7 +43,7 @@ def compile_wheel(source: str, target: str) -> None:
             if name.endswith(".py"):
                 name, data = name + "c", compile_source(data, name)
             files[name] = data
-    info = next(os.path.dirname(name) for name in files if name.endswith(".dist-info/WHEEL"))
+    info = next(str(Path(name).parent) for name in files if name.endswith(".dist-info/WHEEL"))
     record = "".join(f"{name},sha256={digest(data)},{len(data)}\n" for name, data in files.items())
     files[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n".encode()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as new:

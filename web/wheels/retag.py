@@ -1,6 +1,7 @@
 """Give a wheel a build tag: python retag.py WHEEL BUILD_TAG. Prints the new file's name and sha256.
 
-The tag tells our numpy from the official file of the same version: it is in the name and in WHEEL, nothing else changes.
+The tag tells our numpy from the official file of the same version: it is in the name and in WHEEL, and nothing else
+changes.
 """
 
 import base64
