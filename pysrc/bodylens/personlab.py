@@ -320,7 +320,9 @@ def _one_each(
     for ascent in ASCENTS:
         edges = ascent.take(roots)
         climbs = edges >= 0
-        where = field.nearest(noses)[1] + edges.clip(0) * field.area + np.int32(2) * step
+        where: Index = np.maximum(edges, 0, dtype=np.int32) * field.area
+        where += field.nearest(noses)[1]
+        where += np.int32(2) * step
         scale = climbs * field.cells
         noses[:, 0] += displacements.take(where + step) * scale
         noses[:, 1] += displacements.take(where) * scale

@@ -23,7 +23,7 @@ def standing(x, y, size=1):
     return PERSON * np.float32(size) + np.array([x, y], np.float32)
 
 
-def paint(poses, scores, shape=(33, 41), stride=16, reach=None):
+def paint(poses, scores, shape=(33, 41), stride=16):
     """Make heads as a perfect network would: each cell points to the nearest person's keypoints.
 
     poses: (n, 17, 2) pixels of the input; scores: (n,) or (n, 17), the probability at the cell next to a keypoint.
@@ -43,9 +43,9 @@ def paint(poses, scores, shape=(33, 41), stride=16, reach=None):
         for n in range(len(poses)):
             row, column = np.unravel_index(gaps[n].argmin(), shape)
             value = logit(float(scores[n, k]))
-            # A hill about the cell, lower by one for each cell away from it.
+            # A steep hill about the cell.
             away = np.maximum(abs(np.arange(height)[:, None] - row), abs(np.arange(width)[None] - column))
-            heat[k] = np.maximum(heat[k], np.where(away <= 3, value - away, -8))
+            heat[k] = np.maximum(heat[k], np.where(away <= 2, value - 3 * away, -8))
         for edge, (parent, child) in enumerate(CHAIN):
             for source, target, head in ((parent, child, forward), (child, parent, backward)):
                 if source == k:
@@ -140,7 +140,7 @@ def test_everybody_in_a_crowd_comes_back_the_surest_first(seed, n):
     assert len(found) == n
     np.testing.assert_allclose(found.keypoints, poses[order], atol=0.5)
     # Halfway between two cells, rounding may read the score of the other one.
-    np.testing.assert_allclose(found.scores, scores[order], atol=0.06)
+    np.testing.assert_allclose(found.scores, scores[order], atol=0.15)
 
 
 @given(st.integers(0, 10_000), st.integers(0, 9), st.sampled_from([(9, 9), (5, 12), (1, 7)]))
