@@ -36,6 +36,8 @@ export class Compositor {
   #made;
   /** What was drawn last; its pixels stay in the textures. */
   #last = { frameWidth: 0, frameHeight: 0, mask: /** @type {MaskImage | null} */ (null), view: VIEW };
+  /** @type {OffscreenCanvasRenderingContext2D | null} */
+  #turning = null;
   #listeners = new AbortController();
 
   /**
@@ -61,6 +63,7 @@ export class Compositor {
       "webglcontextrestored",
       () => {
         this.#made = this.build();
+        this.#last.frameWidth = 0; // its pixels are gone
         on.restored?.();
       },
       { signal },
@@ -134,17 +137,28 @@ export class Compositor {
   /** @param {VideoFrame | ImageBitmap} frame @param {number} width @param {number} height */
   #upload(frame, width, height) {
     const gl = this.#gl;
-    const { largest } = this.#made;
-    /** @type {VideoFrame | ImageBitmap | OffscreenCanvas} */
-    let source = frame;
-    if (Math.max(width, height) > largest) {
-      const scale = largest / Math.max(width, height);
-      const smaller = new OffscreenCanvas(Math.floor(width * scale), Math.floor(height * scale));
-      smaller.getContext("2d")?.drawImage(frame, 0, 0, smaller.width, smaller.height);
-      source = smaller;
-    }
     gl.bindTexture(gl.TEXTURE_2D, this.#made.frame);
+    const source = this.#upright(frame, width, height);
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, gl.RGBA, gl.UNSIGNED_BYTE, source);
+  }
+
+  /**
+   * The frame as WebGL can take it: browsers differ in whether they turn one that a phone held upright has recorded,
+   * and none takes one larger than its largest texture. A 2D canvas does both.
+   * @param {VideoFrame | ImageBitmap} frame @param {number} width @param {number} height
+   */
+  #upright(frame, width, height) {
+    const scale = Math.min(1, this.#made.largest / Math.max(width, height));
+    const { rotation = 0, flip = false } = /** @type {{rotation?: number, flip?: boolean}} */ (frame);
+    if (scale === 1 && !rotation && !flip) return frame;
+    const upright = (this.#turning ??= new OffscreenCanvas(1, 1).getContext("2d"));
+    if (!upright) throw new Error("This browser gives no 2D canvas in workers, which turning the picture needs.");
+    const { canvas } = upright;
+    const size = { width: Math.floor(width * scale), height: Math.floor(height * scale) };
+    if (canvas.width !== size.width || canvas.height !== size.height) Object.assign(canvas, size);
+    upright.globalCompositeOperation = "copy";
+    upright.drawImage(frame, 0, 0, canvas.width, canvas.height);
+    return canvas;
   }
 
   /** @param {MaskImage} mask */
