@@ -67,12 +67,16 @@ class Input:
 
 @dataclass(frozen=True)
 class Output:
-    """One output by its meaning. name: in the ONNX file; tensor: in the source; shape of the ONNX tensor."""
+    """One output by its meaning. name: in the ONNX file; tensor: in the source; shape of the ONNX tensor.
+
+    order: "NCHW" for images; "source" for a tensor of rank 4 that is none and stays as the source has it.
+    """
 
     name: str
     shape: tuple[int, ...]
     meaning: str
     tensor: str
+    order: str = "NCHW"
 
 
 @dataclass(frozen=True)
@@ -190,7 +194,13 @@ def parse(raw: Mapping[str, Any]) -> Entry:
         pattern=raw.get("pattern", {"modulus": 65536, "shift": 5000}),
         input=Input(**raw["input"]),
         outputs={
-            key: Output(value.get("name", key), tuple(value["shape"]), value["meaning"], value.get("tensor", key))
+            key: Output(
+                value.get("name", key),
+                tuple(value["shape"]),
+                value["meaning"],
+                value.get("tensor", key),
+                value.get("order", "NCHW"),
+            )
             for key, value in outputs.items()
         },
         onnx=Onnx(**raw["onnx"]) if "onnx" in raw else None,

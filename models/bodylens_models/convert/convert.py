@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bodylens_models.catalogue.entry import Entry
-from bodylens_models.convert import from_tflite
+from bodylens_models.convert import from_tfjs, from_tflite
 from bodylens_models.convert.error import ConversionError
 from bodylens_models.convert.graph import Graph
 from bodylens_models.convert.passes import simplify
@@ -31,7 +31,28 @@ def convert(entry: Entry, files: Mapping[str, Path]) -> bytes:
 def _tflite(entry: Entry, files: Mapping[str, Path]) -> Graph:
     data = files[entry.source.files[0].name].read_bytes()
     outputs = {output.name: output.tensor for output in entry.outputs.values()}
-    return from_tflite.convert(data, outputs, spelt_out=bool(entry.options.get("spelt_out", False)))
+    return from_tflite.convert(
+        data, outputs, source_order=_plain(entry), spelt_out=bool(entry.options.get("spelt_out", False))
+    )
+
+
+def _tfjs(entry: Entry, files: Mapping[str, Path]) -> Graph:
+    model, *shards = (files[file.name].read_bytes() for file in entry.source.files)
+    names = [file.name for file in entry.source.files[1:]]
+    outputs = {output.name: output.tensor for output in entry.outputs.values()}
+    return from_tfjs.convert(
+        model,
+        dict(zip(names, shards, strict=True)),
+        outputs,
+        size=(entry.input.height, entry.input.width),
+        source_order=_plain(entry),
+        start=entry.options.get("start"),
+        spelt_out=bool(entry.options.get("spelt_out", False)),
+    )
+
+
+def _plain(entry: Entry) -> set[str]:
+    return {output.name for output in entry.outputs.values() if output.order == "source"}
 
 
 def _compare(entry: Entry, graph: Graph) -> None:
@@ -42,4 +63,4 @@ def _compare(entry: Entry, graph: Graph) -> None:
             raise ConversionError(f"{entry.label}: {name} is {shapes.get(name)}, the catalogue says {shape}")
 
 
-READERS = {"tflite": _tflite}
+READERS = {"tflite": _tflite, "tfjs": _tfjs}

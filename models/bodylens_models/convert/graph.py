@@ -56,6 +56,7 @@ class Graph:
         self.values: dict[str, Value] = {}
         self.inputs: list[Value] = []
         self.outputs: list[Value] = []
+        self.reshaped: dict[str, Value] = {}
         self._interned: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self._layouts: dict[tuple[str, bool], Value] = {}
         self._counts: dict[str, int] = {}
@@ -229,5 +230,5 @@ class Graph:
                 raise ConversionError(
                     f"{op} of constants gave {list(array.shape)} where {list(value.shape)} was declared"
                 )
-            folded.append(Value("", value.shape, value.dtype, value.channels_first, np.ascontiguousarray(array)))
+            folded.append(Value("", value.shape, value.dtype, value.channels_first, np.array(array, order="C")))
         return folded

@@ -1,6 +1,6 @@
 """A tflite file to a graph."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from bodylens_models.convert.error import ConversionError
 
@@ -11,7 +11,14 @@ from bodylens_models.convert.from_tflite.reader import Reader, add_operators
 from bodylens_models.convert.graph import Graph
 
 
-def convert(data: bytes, outputs: Mapping[str, str], *, opset: int = 12, spelt_out: bool = False) -> Graph:
+def convert(
+    data: bytes,
+    outputs: Mapping[str, str],
+    *,
+    source_order: Collection[str] = (),
+    opset: int = 12,
+    spelt_out: bool = False,
+) -> Graph:
     """Convert a tflite file, keeping what `outputs` names: {name in ONNX: name of the tensor in the file}.
 
     The input becomes "image" (1, 3, h, w) float32. Raises ConversionError, with one clear sentence.
@@ -32,5 +39,5 @@ def convert(data: bytes, outputs: Mapping[str, str], *, opset: int = 12, spelt_o
         raise ConversionError(f"the file has no tensor called {', '.join(absent)}")
     add_operators(reader, set(wanted.values()))
     for name, tensor in wanted.items():
-        graph.output(reader.value(by_name[tensor]), name)
+        graph.output(reader.value(by_name[tensor]), name, channels_first=name not in source_order)
     return graph

@@ -17,7 +17,7 @@ def binary(graph: Graph, op: str, a: Value, b: Value, dtype: Any = None) -> Valu
         raise ConversionError(f"{op} of {list(a.shape)} and {list(b.shape)}, which do not broadcast") from error
     if a.channels_first or b.channels_first:
         a, b = aligned(graph, a, len(shape)), aligned(graph, b, len(shape))
-    return graph.node(op, [a, b], shape, dtype, channels_first=a.channels_first)
+    return graph.node(op, [a, b], shape, dtype, channels_first=a.channels_first or b.channels_first)
 
 
 def aligned(graph: Graph, value: Value, rank: int) -> Value:

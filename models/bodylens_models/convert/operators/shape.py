@@ -20,6 +20,17 @@ def reshape(graph: Graph, x: Value, shape: Sequence[int]) -> Value:
         raise ConversionError(f"{list(x.shape)} cannot be reshaped to {list(shape)}")
     if target == x.shape:
         return x
+    if x.data is not None:
+        return graph.constant(x.data.reshape(target))
+    before = graph.reshaped.get(x.name)
+    if before is not None and before.shape == target:
+        return before  # there and back: networks drop and restore the axis of one picture
+    result = _reshape(graph, x, target)
+    graph.reshaped[result.name] = before or x
+    return result
+
+
+def _reshape(graph: Graph, x: Value, target: tuple[int, ...]) -> Value:
     if x.channels_first and _single(x):
         # One column: NCHW and NHWC hold the elements in the same order.
         return graph.node("Reshape", [x, graph.constant(target, np.int64)], target)
