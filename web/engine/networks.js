@@ -204,8 +204,8 @@ export class Network {
   /**
    * Runs the model on the pattern that native onnxruntime ran on, and compares.
    * @param {number} seconds how long to go on measuring
-   * @returns {Promise<{ok: boolean, error: number, ms: number}>} the largest error in units of the tolerance, and the
-   *   median milliseconds of a run
+   * @returns {Promise<{ok: boolean, error: number, ms: number, why?: string}>} the largest error in units of the
+   *   tolerance, and the median milliseconds of a run
    */
   async check(seconds) {
     const { check } = this.spec;
@@ -228,7 +228,9 @@ export class Network {
       await this.infer(keys);
       times.push(performance.now() - start);
     } while (performance.now() < end);
-    return { ok: error <= 1, error, ms: times.sort((a, b) => a - b)[times.length >> 1] };
+    const ok = error <= 1;
+    const why = ok ? undefined : `it is wrong by ${error.toFixed(1)} times what is tolerated`;
+    return { ok, error, why, ms: times.sort((a, b) => a - b)[times.length >> 1] };
   }
 }
 

@@ -298,6 +298,15 @@ const messages = {
   },
   python: ({ port }) => engine?.decider.connect(port),
   client: ({ port }) => engine?.addClient(port),
+  trial: async ({ site, backend, model, seconds }) => {
+    try {
+      const network = await (await Networks.open(backend, site)).get(model);
+      scope.postMessage({ type: "trial", trial: await network.check(seconds) });
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      scope.postMessage({ type: "trial", trial: { ok: false, ms: 0, why } });
+    }
+  },
   snapshot: async ({ id }) => {
     try {
       const blob = await engine?.compositor.snapshot();

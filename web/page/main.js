@@ -1,4 +1,5 @@
 // The page: wires settings, source, workers and what is seen. Nothing here works on pixels.
+import { Backend } from "./backend.js";
 import { background } from "./backgrounds.js";
 import { Engine } from "./engine.js";
 import { Panel } from "./panel.js";
@@ -13,6 +14,9 @@ import { decode } from "./still.js";
 /** Milliseconds without a finished picture after which the engine counts as stuck. */
 const STALLED = 20000;
 
+/** Frames after which the speed of a provider is known. */
+const SETTLED = 100;
+
 /** Messages that go away by themselves once pictures come again. */
 const PASSING = ["frame", "stalled", "graphics-lost"];
 
@@ -23,6 +27,7 @@ class App {
   settings = new Settings(location.search);
   site = readSite();
   stage = new Stage((action) => this.act(action));
+  backend = new Backend(this.site.version);
   engine = new Engine(this.site, element("canvas-holder"), (message) => this.hear(message));
   panel = new Panel(this.settings, {
     openFile: (file) => void this.open(() => openFile(file), "file"),
@@ -39,6 +44,7 @@ class App {
   ready = false;
   booted = false;
   running = false;
+  choosing = false;
 
   /** @type {Float64Array | null} */
   people = null;
@@ -73,9 +79,32 @@ class App {
     const { settings } = this;
     this.booted = false;
     this.#renew();
-    const [backend, model] = [settings.get("backend"), settings.get("model")];
-    this.engine.start({ backend, model, options: settings.options });
+    this.engine.start({ backend: this.#provider(), model: settings.get("model"), options: settings.options });
     this.#connect();
+  }
+
+  /** The provider to start with. */
+  #provider() {
+    const asked = this.settings.get("backend");
+    return asked === "auto" ? this.backend.provider : asked;
+  }
+
+  /** @param {string} provider */
+  #changeBackend(provider) {
+    this.#renew();
+    this.engine.changeBackend(provider);
+    this.#connect();
+  }
+
+  /** On a device that is new to us: once all runs smoothly, see whether another provider is faster. */
+  async #improve() {
+    const { backend, settings, site } = this;
+    const network = this.stats.latency?.network;
+    if (this.choosing || !network || settings.get("backend") !== "auto" || backend.tried) return;
+    this.choosing = true;
+    const provider = await backend.choose(site, settings.get("model"), network);
+    this.choosing = false;
+    if (settings.get("backend") === "auto" && provider !== this.stats.backend) this.#changeBackend(provider);
   }
 
   /** A fresh engine knows nothing yet. */
@@ -172,9 +201,7 @@ class App {
     if (name === "source") return;
     if (name === "device") void this.choose("camera");
     else if (name === "backend") {
-      this.#renew();
-      this.engine.changeBackend(settings.get("backend"));
-      this.#connect();
+      this.#changeBackend(this.#provider());
     } else if (name === "model" || name === "smoothing") {
       this.problem = null;
       this.engine.changeModel(settings.get("model"), settings.options);
@@ -276,6 +303,7 @@ class App {
       this.ready = true;
       this.startup.ready ||= performance.now();
       this.stats = { ...this.stats, backend, threads };
+      this.backend.using(backend);
       this.show();
     },
     booted: ({ times, heap }) => {
@@ -299,6 +327,7 @@ class App {
     stats: ({ stats }) => {
       this.stats = { ...this.stats, ...stats };
       this.stage.speed(stats);
+      if (this.running && stats.frames.out > SETTLED) void this.#improve();
     },
     wanted: () => this.source?.wanted(),
     ended: () => {
@@ -341,7 +370,12 @@ class App {
     full.addEventListener("click", () => {
       void (document.fullscreenElement ? document.exitFullscreen() : element("stage").requestFullscreen());
     });
-    document.addEventListener("visibilitychange", () => this.#applyPause());
+    document.addEventListener("visibilitychange", () => {
+      // Phones end hidden tabs without a word: that is no crash.
+      this.backend.using(document.hidden ? null : (this.stats.backend ?? null));
+      this.#applyPause();
+    });
+    addEventListener("pagehide", () => this.backend.using(null));
     document.addEventListener("keydown", (event) => {
       if (event.target !== document.body || event.ctrlKey || event.metaKey || event.altKey) return;
       if (event.key === " " && this.source) {
