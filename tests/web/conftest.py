@@ -1,0 +1,185 @@
+"""A real server and a real Chromium with a camera that shows a portrait in slow motion.
+
+`visit("?source=sample")` opens the page in a context of its own and remembers what it asked for and complained about;
+`wait_state(page, "running")` waits for the page to say so; `page` is the front page without its program, for tests that
+import single modules.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from playwright.sync_api import Page, Request, sync_playwright
+
+PICTURES = Path(__file__).parents[1] / "pictures"
+BROWSERS = [
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+]
+FLAGS = [
+    "--no-sandbox",
+    "--enable-unsafe-webgpu",
+    # Chromium's own traffic must not be mistaken for the page's.
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-quic",
+]
+CAMERAS = {
+    "fake": ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"],
+    "none": ["--use-fake-ui-for-media-stream"],
+    "refused": ["--use-fake-device-for-media-stream", "--deny-permission-prompts"],
+}
+START = 120  # seconds for a server that may have to fetch models and compile wheels first
+
+
+@dataclass
+class Visit:
+    """One opened page, and everything that it asked for and complained about."""
+
+    page: Page
+    requests: list[Request] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    @property
+    def state(self):
+        return self.page.evaluate("document.documentElement.dataset.state")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """Give the address of a real `bodylens serve`, without a slash at its end."""
+    log = tmp_path_factory.mktemp("server") / "log.txt"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bodylens_server.command", "serve", "--port", "0"],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        until = time.monotonic() + START
+        while not (found := re.search(r"http://localhost:\d+", log.read_text())):
+            assert process.poll() is None, f"the server ended:\n{log.read_text()}"
+            assert time.monotonic() < until, f"the server did not start within {START} s:\n{log.read_text()}"
+            time.sleep(0.05)
+        yield found[0]
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def camera_file(tmp_path_factory):
+    """Write what the fake camera shows: the portrait, panned to and fro, so that each frame differs from the last."""
+    portrait = cv2.imread(str(PICTURES / "astronaut.jpg"))
+    width, height, steps = 640, 480, 20
+    portrait = cv2.resize(portrait, (width + 2 * steps, (width + 2 * steps) * portrait.shape[0] // portrait.shape[1]))
+    path = tmp_path_factory.mktemp("camera") / "portrait.y4m"
+    with path.open("wb") as file:
+        file.write(f"YUV4MPEG2 W{width} H{height} F20:1 Ip A1:1 C420\n".encode())
+        for step in [*range(steps), *range(steps, 0, -1)]:
+            view = np.ascontiguousarray(portrait[:height, 2 * step : 2 * step + width])
+            file.write(b"FRAME\n" + cv2.cvtColor(view, cv2.COLOR_BGR2YUV_I420).tobytes())
+    return path
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Give playwright's driver of Chromium, and the program to start: the machine's own, else playwright's."""
+    wanted = os.environ.get("BODYLENS_CHROMIUM")
+    program = wanted or next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    with sync_playwright() as playwright:
+        if program is None and not Path(playwright.chromium.executable_path).exists():
+            pytest.fail("no Chromium or Chrome was found: run scripts/test, or name one in BODYLENS_CHROMIUM")
+        yield playwright.chromium, program
+
+
+@pytest.fixture(scope="session")
+def launch(chromium, camera_file):
+    """Give browsers, `launch(camera="fake" | "none" | "refused", args=())`; each is started once and kept."""
+    kind, program = chromium
+    browsers = {}
+
+    def launch(camera="fake", args=()):
+        key = (camera, *args)
+        if key not in browsers:
+            film = [f"--use-file-for-fake-video-capture={camera_file}"] if camera == "fake" else []
+            flags = [*FLAGS, *CAMERAS[camera], *film, *args]
+            browsers[key] = kind.launch(executable_path=program, args=flags)
+        return browsers[key]
+
+    yield launch
+    for browser in browsers.values():
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def browser(launch):
+    """Give the browser with the fake camera."""
+    return launch()
+
+
+@pytest.fixture
+def visit(launch, server):
+    """Open the page: `visit(query="", camera="fake", args=(), script="", **context)`.
+
+    `script` runs in the page before its own program, and the other options are those of playwright's contexts. Every
+    visit has storage of its own; `again=visit` reuses that of an earlier one.
+    """
+    contexts = []
+
+    def visit(query="", *, camera="fake", args=(), script="", again=None, program=True, **options):
+        if again:
+            context = again.page.context
+        else:
+            context = launch(camera, args).new_context(**options)
+            contexts.append(context)
+        opened = Visit(context.new_page())
+        page = opened.page
+        page.on("request", lambda request: opened.requests.append(request))
+        page.on("pageerror", lambda error: opened.errors.append(str(error)))
+        page.on("console", lambda message: message.type == "error" and opened.errors.append(message.text))
+        if script:
+            page.add_init_script(script)
+        if not program:
+            page.route("**/page/main.js", lambda route: route.abort())
+        page.goto(f"{server}/{query}")
+        return opened
+
+    yield visit
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def page(visit):
+    """Give the front page with its addresses but without its program, to import single modules into it."""
+    return visit(program=False).page
+
+
+@pytest.fixture
+def wait_state():
+    """Wait until a page says that it is in a state; a page that says `error` instead fails at once.
+
+    Playwright's wait_for_function evaluates a string in the page, which the page's policy forbids: hence a selector.
+    """
+
+    def wait_state(page, state, timeout=60):
+        either = f'html[data-state="{state}"], html[data-state="error"]'
+        page.wait_for_selector(either, state="attached", timeout=timeout * 1000)
+        now = page.evaluate("document.documentElement.dataset.state")
+        assert now == state, f"the page says {now}: {page.inner_text('body')[:500]}"
+
+    return wait_state
