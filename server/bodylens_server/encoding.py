@@ -99,6 +99,8 @@ class Encodings:
         if target.exists() or not resource.compressible or resource.size < TOO_SMALL:
             return
         data = resource.read()
+        if not resource.is_current():
+            return  # changed since it was hashed: it is another resource now
         made = compress(data, coding)
         cache.write_whole(target, made if len(made) < WORTH * len(data) else b"")
 
@@ -107,7 +109,7 @@ class Encodings:
         ordered = sorted(resources, key=lambda resource: resource.size)
         for coding in SUFFIXES:
             for resource in ordered:
-                with suppress(OSError):  # a file that has changed meanwhile is another resource
+                with suppress(FileNotFoundError):  # removed meanwhile
                     self.make(resource, coding)
 
     def make_in_background(self, resources: Iterable[Resource]) -> None:
@@ -124,6 +126,11 @@ class Encodings:
         if wanted:
             self._worker = threading.Thread(target=self._work, args=(wanted,), daemon=True)
             self._worker.start()
+
+    def wait(self) -> None:
+        """Wait for the background to finish."""
+        if self._worker:
+            self._worker.join()
 
     def _work(self, resources: list[Resource]) -> None:
         if sys.platform == "linux":  # there a thread has a niceness of its own: the page comes first

@@ -20,8 +20,20 @@ from bodylens_server.encoding import Encodings
 from bodylens_server.errors import Failure
 from bodylens_server.site import Site
 
-# What a first visit needs. The page says of every other model how to get it.
-MODELS = ["selfie-general", "selfie-landscape"]
+# What a first visit may choose, with the variants that the pipelines and the WebGL provider ask for. The page says of
+# every other model how to get it.
+MODELS = [
+    "selfie-general",
+    "selfie-general+webgl",
+    "selfie-landscape",
+    "selfie-landscape+webgl",
+    "blazepose-detector",
+    "blazepose-lite",
+    "blazepose-lite+poses",
+    "blazepose-full",
+    "blazepose-full+poses",
+    "movenet-lightning+heads",
+]
 LOCAL = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -60,10 +72,11 @@ def listen(host: str, port: int) -> socket.socket:
 def make_ready(names: Sequence[str]) -> None:
     """Fetch and convert models. One that cannot be had is no reason not to serve: the page says what is missing."""
     display = Terminal()
-    for name in names:
-        if catalogue.entries().get(name) is None or store.state(name).state != "ready":
+    for label in names:
+        name, _, variant = label.partition("+")
+        if catalogue.entries().get(name) is None or store.state(name, variant or None).state != "ready":
             try:
-                store.ensure(name, progress=display)
+                store.ensure(name, variant or None, progress=display)
             except (store.ModelUnavailable, ConversionError) as error:
                 display.close()
                 print(f"  {error}", file=sys.stderr)

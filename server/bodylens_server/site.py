@@ -131,19 +131,23 @@ class Site:
         """Return the catalogue as the page reads it, and the files of the models that are ready."""
         entries: list[dict[str, Any]] = []
         files: dict[str, Resource] = {}
-        for name, entry in catalogue.entries().items():
-            standing = store.state(name)
-            told: dict[str, Any] = {"url": None, "why": standing.why, "fetch": ""}
-            if standing.state == "ready":
-                resource = self._file(store.path(name))
-                address = f"{name}.{resource.sha256[:8]}.onnx"
-                files[address] = resource
-                told = {"url": f"../{address}"}
-            elif standing.state == "fetchable":
-                told = {
-                    "url": None,
-                    "why": "it has not been fetched yet",
-                    "fetch": f"Run `bodylens models fetch {name}`, then reload the page.",
-                }
-            entries.append({**entry.page_spec(), "state": standing.state, **told})
+        for plain in catalogue.entries().values():
+            for entry in [plain, *(plain.as_variant(name) for name in plain.variants)]:
+                standing = store.state(entry.name, entry.variant)
+                told: dict[str, Any] = {"url": None, "why": standing.why, "fetch": ""}
+                if standing.state == "ready":
+                    resource = self._file(store.path(entry.name, entry.variant))
+                    address = f"{entry.label}.{resource.sha256[:8]}.onnx"
+                    files[address] = resource
+                    told = {"url": f"../{address}"}
+                elif entry.variant:
+                    continue  # a person asks for models; their variants are the program's own business
+                elif standing.state == "fetchable":
+                    told = {
+                        "url": None,
+                        "why": "it has not been fetched yet",
+                        "fetch": f"Run `bodylens models fetch {entry.name}`, then reload the page.",
+                    }
+                spec = plain.page_spec(entry.variant)
+                entries.append({**spec, "name": entry.label, "state": standing.state, **told})
         return entries, files

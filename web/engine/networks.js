@@ -6,8 +6,7 @@ import { toFrame } from "./region.js";
 /** @typedef {typeof import("onnxruntime-web")} Ort */
 /** @typedef {{name: string, url: string | null, why?: string, fetch?: string, bytes: number,
  *   input: {name: string, height: number, width: number, low: number, high: number},
- *   outputs: Record<string, {name: string, shape: number[]}>, check?: Check, providers?: Record<string, Spec>}} Spec
- *   a model in catalogue.json; `providers` holds what differs for a provider that needs its own file */
+ *   outputs: Record<string, {name: string, shape: number[]}>, check?: Check}} Spec a model in catalogue.json */
 /** @typedef {{pattern: string, modulus: number, shift: number, outputs: Record<string, Sampled>}} Check */
 /** @typedef {{start: number, step: number, tolerance: number, values: number[]}} Sampled */
 /** @typedef {{image: VideoFrame | ImageBitmap, width: number, height: number}} Picture */
@@ -86,10 +85,20 @@ export class Networks {
     return network;
   }
 
+  /**
+   * A model's entry. WebGL computes some operators wrongly, so a model may have a variant that avoids them.
+   * @param {Map<string, Spec>} catalogue @param {string} name "model" or "model+variant"
+   */
+  #variant(catalogue, name) {
+    const spec = catalogue.get(name);
+    const careful = this.provider === "webgl" ? catalogue.get(`${name.split("+")[0]}+webgl`) : undefined;
+    const fits = careful && Object.keys(spec?.outputs ?? {}).every((key) => key in careful.outputs);
+    return fits ? careful : spec;
+  }
+
   /** @param {string} name */
   async #load(name) {
-    const general = (await this.catalogue).get(name);
-    const spec = general?.providers?.[this.provider] ?? general;
+    const spec = this.#variant(await this.catalogue, name);
     if (!spec) throw new ModelMissing(`There is no model ${name} in this site's catalogue.`);
     if (!spec.url) {
       throw new ModelMissing(
