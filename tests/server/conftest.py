@@ -1,0 +1,57 @@
+"""A small web folder, and the site that is made of it and of the real packages."""
+
+import pytest
+
+from bodylens_server import wheels
+from bodylens_server.encoding import Encodings
+from bodylens_server.site import Site
+
+INDEX = '<meta name="bodylens:site" content="{{site}}"><script type="module" src="{{app}}/page/main.js"></script>'
+MAIN = "// a program\n" * 100
+VIDEO = bytes(range(256)) * 40
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """Give a cache of one's own, so that no test sees what another run left behind."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("BODYLENS_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def web(tmp_path):
+    folder = tmp_path / "web"
+    for name, content in {
+        "index.html": INDEX.encode(),
+        "style.css": b"body { margin: 0 }",
+        "page/main.js": MAIN.encode(),
+        "samples/clip.mp4": VIDEO,
+        "samples/.hidden.js": b"hidden",
+        "types.d.ts": b"types",
+        "package.json": b"{}",
+        "node_modules/left/pad.js": b"installed",
+        "wheels/compile.mjs": b"build",
+        ".npmrc": b"secret",
+    }.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+@pytest.fixture
+def wheel(tmp_path):
+    path = tmp_path / "wheels" / "numpy-1.2-1bodylens-cp314-none-any.whl"
+    path.parent.mkdir()
+    path.write_bytes(b"a wheel")
+    return wheels.Wheel(path)
+
+
+@pytest.fixture
+def site(cache, web, wheel):
+    return Site([wheel], web)
+
+
+@pytest.fixture
+def encodings(cache):
+    return Encodings()
