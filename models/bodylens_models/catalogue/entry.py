@@ -5,6 +5,7 @@ import difflib
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import resources
 from typing import Any, Literal
 
 
@@ -186,7 +187,7 @@ def parse(raw: Mapping[str, Any]) -> Entry:
         card=raw["card"],
         unavailable=raw.get("unavailable"),
         source=Source(
-            tuple(SourceFile(**{**file, "urls": tuple(file.get("urls", ()))}) for file in source["files"]),
+            _files(source),
             source.get("package"),
         ),
         reader=raw["reader"],
@@ -196,7 +197,7 @@ def parse(raw: Mapping[str, Any]) -> Entry:
         outputs={
             key: Output(
                 value.get("name", key),
-                tuple(value["shape"]),
+                _shape(value, raw),
                 value["meaning"],
                 value.get("tensor", key),
                 value.get("order", "NCHW"),
@@ -206,6 +207,27 @@ def parse(raw: Mapping[str, Any]) -> Entry:
         onnx=Onnx(**raw["onnx"]) if "onnx" in raw else None,
         variants={name: value["about"] for name, value in raw.get("variants", {}).items()},
         raw=raw,
+    )
+
+
+def _shape(output: Mapping[str, Any], raw: Mapping[str, Any]) -> tuple[int, ...]:
+    """The shape as written, or of `planes` on the grid that the input's size and the stride give."""
+    if "shape" in output:
+        return tuple(output["shape"])
+    stride = raw["options"]["stride"]
+    rows, columns = (-(-raw["input"][side] // stride) for side in ("height", "width"))
+    return (1, output["planes"], rows, columns)
+
+
+def _files(source: Mapping[str, Any]) -> tuple[SourceFile, ...]:
+    """The files one by one, or, of a folder with many, from its list of checksums (lines of sha256, bytes, name)."""
+    if "list" not in source:
+        return tuple(SourceFile(**{**file, "urls": tuple(file.get("urls", ()))}) for file in source["files"])
+    text = resources.files("bodylens_models.catalogue").joinpath(source["list"]).read_text(encoding="utf-8")
+    rows = [line.split() for line in text.splitlines()]
+    return tuple(
+        SourceFile(name, sha256, int(size), f"{source['mirror']}/{name}", (f"{source['url']}/{name}",))
+        for sha256, size, name in rows
     )
 
 

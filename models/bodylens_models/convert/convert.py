@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bodylens_models.catalogue.entry import Entry
-from bodylens_models.convert import from_tfjs, from_tflite
+from bodylens_models.convert import from_checkpoint, from_onnx, from_tfjs, from_tflite
 from bodylens_models.convert.error import ConversionError
 from bodylens_models.convert.graph import Graph
 from bodylens_models.convert.passes import simplify
+from bodylens_models.convert.passes.change_stride import change_stride
 from bodylens_models.convert.serialize import serialize
 
 # Part of the cache's key: raise it when a conversion gives other bytes than before.
@@ -23,9 +24,16 @@ def convert(entry: Entry, files: Mapping[str, Path]) -> bytes:
         raise ConversionError(f"{entry.name}: there is no reader called {entry.reader!r}")
     graph = READERS[entry.reader](entry, files)
     simplify(graph)
+    if "stride" in entry.options:
+        change_stride(graph, int(entry.options["stride"]))
     _compare(entry, graph)
     metadata = {"model": entry.label, "licence": entry.licence, "credit": entry.credit, "source": entry.source.sha256}
-    return serialize(graph, float16=str(entry.options.get("float16", "exact")), metadata=metadata)
+    return serialize(
+        graph,
+        float16=str(entry.options.get("float16", "exact")),
+        metadata=metadata,
+        any_size=bool(entry.options.get("any_size", False)),
+    )
 
 
 def _tflite(entry: Entry, files: Mapping[str, Path]) -> Graph:
@@ -51,6 +59,19 @@ def _tfjs(entry: Entry, files: Mapping[str, Path]) -> Graph:
     )
 
 
+def _checkpoint(entry: Entry, files: Mapping[str, Path]) -> Graph:
+    content = {name: path.read_bytes() for name, path in files.items()}
+    outputs = {output.name: output.tensor for output in entry.outputs.values()}
+    return from_checkpoint.convert(content, outputs, size=(entry.input.height, entry.input.width))
+
+
+def _onnx(entry: Entry, files: Mapping[str, Path]) -> Graph:
+    data = files[entry.source.files[0].name].read_bytes()
+    outputs = {output.name: output.tensor for output in entry.outputs.values()}
+    size = (entry.input.height, entry.input.width)
+    return from_onnx.convert(data, outputs, size=size, start=str(entry.options["start"]))
+
+
 def _plain(entry: Entry) -> set[str]:
     return {output.name for output in entry.outputs.values() if output.order == "source"}
 
@@ -63,4 +84,4 @@ def _compare(entry: Entry, graph: Graph) -> None:
             raise ConversionError(f"{entry.label}: {name} is {shapes.get(name)}, the catalogue says {shape}")
 
 
-READERS = {"tflite": _tflite, "tfjs": _tfjs}
+READERS = {"tflite": _tflite, "tfjs": _tfjs, "checkpoint": _checkpoint, "onnx": _onnx}

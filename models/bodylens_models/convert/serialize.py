@@ -8,17 +8,20 @@ from onnx import helper, numpy_helper
 
 from bodylens_models.convert.error import ConversionError
 from bodylens_models.convert.graph import Graph, Node
-from bodylens_models.convert.value import Array
+from bodylens_models.convert.value import Array, Value
 
 # Below this many elements the Cast node costs more bytes than the float16 saves.
 LEAST_FOR_FLOAT16 = 64
 
 
-def serialize(graph: Graph, *, float16: str = "exact", metadata: Mapping[str, str] | None = None) -> bytes:
+def serialize(
+    graph: Graph, *, float16: str = "exact", metadata: Mapping[str, str] | None = None, any_size: bool = False
+) -> bytes:
     """The ONNX file of `graph`.
 
     float16: "exact" stores those weights as float16 that lose nothing by it (a Cast, which runtimes fold when they
     load the file, restores float32), "all" stores every weight so, "none" stores float32.
+    any_size: leave height and width open, for networks of convolutions alone.
     """
     nodes: list[Node] = []
     stored: dict[str, Array] = {}
@@ -33,11 +36,15 @@ def serialize(graph: Graph, *, float16: str = "exact", metadata: Mapping[str, st
         helper.make_node(node.op, node.inputs, node.outputs, **node.attributes) for node in [*nodes, *graph.nodes]
     ]
     inputs = [
-        helper.make_tensor_value_info(v.name, helper.np_dtype_to_tensor_dtype(v.dtype), v.stored_shape)
+        helper.make_tensor_value_info(
+            v.name, helper.np_dtype_to_tensor_dtype(v.dtype), _dims(v, any_size, "height", "width")
+        )
         for v in graph.inputs
     ]
     outputs = [
-        helper.make_tensor_value_info(v.name, helper.np_dtype_to_tensor_dtype(v.dtype), v.stored_shape)
+        helper.make_tensor_value_info(
+            v.name, helper.np_dtype_to_tensor_dtype(v.dtype), _dims(v, any_size, "rows", "columns")
+        )
         for v in graph.outputs
     ]
     proto = helper.make_graph(
@@ -60,6 +67,11 @@ def serialize(graph: Graph, *, float16: str = "exact", metadata: Mapping[str, st
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise ConversionError(f"the conversion made a graph that is not valid: {str(error).splitlines()[0]}") from error
     return bytes(model.SerializeToString(deterministic=True))
+
+
+def _dims(value: Value, any_size: bool, height: str, width: str) -> list[int | str]:
+    n, c, *rest = value.stored_shape
+    return [n, c, height, width] if any_size and value.channels_first else [n, c, *rest]
 
 
 def _as_float16(array: Array, how: str) -> Array | None:
