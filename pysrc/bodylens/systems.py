@@ -7,6 +7,7 @@ from inspect import signature
 from typing import Any
 
 from bodylens.blazepose import BlazePose
+from bodylens.movenet import MoveNet, MoveNetMultiPose
 from bodylens.pipeline import Pipeline
 from bodylens.selfie import SelfieSegmentation
 
@@ -22,10 +23,13 @@ DETECTORS: dict[str, Callable[..., Pipeline]] = {
     "blazepose-lite": BlazePose,
     "blazepose-full": BlazePose,
     "blazepose-heavy": BlazePose,
+    "movenet-lightning": MoveNet,
+    "movenet-thunder": MoveNet,
+    "movenet-multipose": MoveNetMultiPose,
 }
 
 # Families may be named alone; the type of the model is then an option.
-FAMILIES = {"blazepose": "full"}
+FAMILIES = {"blazepose": "full", "movenet": "lightning"}
 
 
 def make_segmenter(model: str, options: dict[str, Any]) -> Pipeline:

@@ -1,0 +1,150 @@
+"""MoveNet for several people: the whole frame at once, then a tracker gives each an id."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bodylens.filters import Motion, rows_of
+from bodylens.flip import flip
+from bodylens.frame import Frame
+from bodylens.movenet.single import KEYPOINT_FILTER
+from bodylens.people import People
+from bodylens.pipeline import Estimation, Infer
+from bodylens.region import Region
+from bodylens.topology import COCO
+from bodylens.tracker import Sightings, Tracker, Tracks, iou, oks
+
+Floats = NDArray[np.float32]
+
+KEYPOINTS = len(COCO)
+MOST = 6
+# What a network that was made for wide pictures sees: 256 × 192.
+WIDE = 4 / 3
+
+# ref: tfjs-models/pose-detection/src/movenet/constants.ts
+TRACKERS = {"bounding_box": (iou, 0.15), "keypoint": (oks(COCO.sigmas), 0.2)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Memory:
+    """What the frames so far taught: who was seen lately, and the keypoint filters of those seen last."""
+
+    size: tuple[int, int]
+    tracks: Tracks
+    ids: NDArray[np.int32]
+    motion: Motion | None = None
+
+
+class MoveNetMultiPose:
+    """Up to six people: 17 keypoints and a box each.
+
+    Keypoint scores are the network's confidence in each keypoint, a person's score that in the person.
+
+    Args:
+        model: "movenet-multipose".
+        enable_smoothing: calm keypoints over time; needs tracking.
+        enable_tracking: give people ids that last; without it they are numbered in each frame from 1, the surest first.
+        tracker_type: "bounding_box" or "keypoint": what is compared to tell who is who.
+        max_age: for how many seconds an unseen person is remembered.
+        max_tracks: how many people are remembered.
+        min_similarity: below it two sightings are not of the same person; None takes the tracker's usual one.
+        min_score: below which score a person is not reported, 0 … 1.
+        max_poses: how many people to give at most, 1 … 6; the surest are given.
+        flip_horizontal: mirror the results: x becomes width − 1 − x, names stay.
+
+    Raises:
+        ValueError: an option is out of range.
+
+    """
+
+    def __init__(
+        self,
+        model: str = "movenet-multipose",
+        *,
+        enable_smoothing: bool = True,
+        enable_tracking: bool = True,
+        tracker_type: str = "bounding_box",
+        max_age: float = 1.0,
+        max_tracks: int = 3 * MOST,
+        min_similarity: float | None = None,
+        min_score: float = 0.25,
+        max_poses: int = MOST,
+        flip_horizontal: bool = False,
+    ) -> None:
+        if tracker_type not in TRACKERS:
+            raise ValueError(f"tracker_type must be {' or '.join(TRACKERS)}, not {tracker_type!r}")
+        if not 0 <= min_score <= 1:
+            raise ValueError(f"min_score must be from 0 to 1, not {min_score}")
+        if not 1 <= max_poses <= MOST:
+            raise ValueError(f"max_poses must be from 1 to {MOST}, not {max_poses}")
+        self.model = model
+        self.smooth = enable_smoothing and enable_tracking
+        self.tracking = enable_tracking
+        similarity, usual = TRACKERS[tracker_type]
+        least = usual if min_similarity is None else min_similarity
+        self.tracker = Tracker(similarity, least, max_tracks, max_age)
+        self.min_score = min_score
+        self.max_poses = max_poses
+        self.flip = flip_horizontal
+        self.memory: Memory | None = None
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The networks for wide pictures and for all others; only that which fits the frames is asked for."""
+        return (f"{self.model}+wide", self.model)
+
+    def ahead(self, frame: Frame) -> Sequence[Infer]:
+        """Look at the whole frame, not stretched, with the network whose input wastes less on the margin."""
+        whole = Region.whole(frame.width, frame.height)
+        if frame.width >= WIDE * frame.height * 0.999:
+            return (Infer(f"{self.model}+wide", whole.letterboxed(WIDE), ("poses",)),)
+        return (Infer(self.model, whole.letterboxed(1.0), ("poses",)),)
+
+    def reset(self) -> None:
+        """Forget everyone."""
+        self.memory = None
+
+    def estimate(self, frame: Frame) -> Estimation:
+        """Give everyone whose score suffices, the surest first."""
+        memory = self._recall(frame)
+        asked = self.ahead(frame)
+        (answer,) = yield asked
+        poses = answer.outputs["poses"].reshape(-1, 3 * KEYPOINTS + 5)
+        poses = poses[poses[:, -1] >= self.min_score]
+        poses = poses[np.argsort(-poses[:, -1], kind="stable")[: self.max_poses]]
+        region = asked[0].region
+        found = poses[:, : 3 * KEYPOINTS].reshape(-1, KEYPOINTS, 3)
+        keypoints = region.to_frame(found[..., 1::-1])
+        scores = found[..., 2].copy()
+        corners = region.to_frame(poses[:, -5:-1].reshape(-1, 2, 2)[..., ::-1])
+        boxes = np.concatenate([corners[:, 0], corners[:, 1] - corners[:, 0]], axis=1)
+
+        size = np.array([frame.width, frame.height], np.float32)
+        ids = np.arange(1, len(poses) + 1, dtype=np.int32)
+        if self.tracking:
+            relative = keypoints / size
+            seen = Sightings(boxes / np.concatenate([size, size]), relative, scores)
+            ids, tracks = self.tracker.step(memory.tracks, seen, frame.time)
+            motion = memory.motion
+            if self.smooth:
+                relative, motion = KEYPOINT_FILTER.step(motion, rows_of(memory.ids, ids), relative, frame.time)
+                keypoints = relative * size
+            self.memory = Memory(memory.size, tracks, ids, motion)
+        people = People(
+            frame,
+            ids=ids,
+            scores=poses[:, -1].copy(),
+            boxes=boxes,
+            keypoints=keypoints,
+            keypoint_scores=scores,
+            names=COCO.names,
+        )
+        return flip(people) if self.flip else people
+
+    def _recall(self, frame: Frame) -> Memory:
+        size = (frame.width, frame.height)
+        if self.memory is None or self.memory.size != size:
+            return Memory(size, Tracks.none(KEYPOINTS), np.empty(0, np.int32))
+        return self.memory

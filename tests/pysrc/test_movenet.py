@@ -1,0 +1,311 @@
+"""MoveNet without a network: decoding, where it looks next, who is who."""
+
+from math import asinh, hypot
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bodylens import Frame, Inferred, Region
+from bodylens.movenet import MoveNet, MoveNetMultiPose, crop
+from bodylens.movenet.decoding import decode
+from bodylens.pipeline import finish
+from bodylens.systems import make_detector
+from bodylens.topology import COCO
+
+SHAPE = np.random.default_rng(7).uniform(-1, 1, (17, 2)).astype(np.float32)
+
+
+def answering(keypoints, scores=0.9):
+    """Answer as a perfect network: `keypoints` (17, 2) pixels, seen through the region that is asked for."""
+
+    def answer(requests):
+        (request,) = requests
+        answer.regions.append(request.region)
+        at = request.region.from_frame(np.asarray(keypoints, np.float32))
+        values = np.concatenate([at[:, ::-1], np.broadcast_to(np.float32(scores), (17,))[:, None]], axis=1)
+        return [Inferred({"poses": values.reshape(1, 1, 17, 3).astype(np.float32)})]
+
+    answer.regions = []
+    return answer
+
+
+def run(pipeline, answers, rate=30.0, size=(640, 480)):
+    return [finish(pipeline.estimate(Frame(i, i / rate, *size)), answer) for i, answer in enumerate(answers)]
+
+
+def plain_decoding(heads):
+    """The four steps, cell by cell."""
+    planes = heads[0]
+    rows, columns = planes.shape[1:]
+    best = max(
+        ((planes[0, r, c] * np.float32(np.float16(1 / (hypot(r - rows // 2, c - columns // 2) + 1.8)))), -r, -c)
+        for r in range(rows)
+        for c in range(columns)
+    )
+    row, column = -best[1], -best[2]
+    out = []
+    for k in range(17):
+        y, x = row + planes[1 + 2 * k, row, column], column + planes[2 + 2 * k, row, column]
+        weighed = [
+            (planes[35 + k, r, c] / (hypot(r - y, c - x) + 1.7998047), r, c)
+            for r in range(rows)
+            for c in range(columns)
+        ]
+        _, r, c = max(weighed)
+        out.append(
+            [
+                (r + planes[52 + 2 * k, r, c]) / rows,
+                (c + planes[53 + 2 * k, r, c]) / columns,
+                planes[35 + k, r, c],
+            ]
+        )
+    return np.array(out)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(12, 12), (8, 14)])
+def test_decoding_is_the_four_steps(rows, columns):
+    random = np.random.default_rng(8)
+    for _ in range(5):
+        heads = random.normal(0, 2, (1, 86, rows, columns)).astype(np.float32)
+        for maps in (slice(0, 1), slice(35, 52)):
+            heads[:, maps] = 1 / (1 + np.exp(-heads[:, maps]))
+        np.testing.assert_allclose(decode(heads), plain_decoding(heads), atol=1e-3)
+
+
+def body(x, y, size):
+    """17 keypoints with the hips about (x, y), all within `size` of them."""
+    points = SHAPE * size + np.float32([x, y])
+    points[crop.HIPS] = [[x - 0.1 * size, y], [x + 0.1 * size, y]]
+    return points
+
+
+def test_it_begins_in_the_middle_of_the_frame():
+    (request,) = MoveNet().ahead(Frame(0, 0, 640, 480))
+    assert request.region == Region(320, 240, 480, 480)
+    assert request.fetch == ("poses",)
+
+
+@given(
+    at=st.tuples(st.floats(100, 540), st.floats(100, 380)), size=st.floats(20, 90), steps=st.integers(1, 4),
+)  # fmt: skip
+def test_a_person_comes_back_where_it_is_through_any_region(at, size, steps):
+    keypoints = body(*at, size)
+    for people in run(MoveNet(enable_smoothing=False), [answering(keypoints)] * steps):
+        np.testing.assert_allclose(people.keypoints[0], keypoints, atol=0.05)
+        low, high = keypoints.min(axis=0), keypoints.max(axis=0)
+        np.testing.assert_allclose(people.boxes[0], [*low, *(high - low)], atol=0.1)
+
+
+def test_the_square_holds_torso_and_body_about_the_hips():
+    keypoints = body(300, 200, 80)
+    region = crop.next_region(keypoints, np.full(17, 0.9, np.float32), 640, 480)
+    away = np.abs(keypoints - [300, 200]).max(axis=1)
+    half = max(1.9 * away[crop.TORSO].max(), 1.2 * away.max())
+    assert (region.x, region.y) == pytest.approx((300, 200), abs=1e-3)
+    assert region.width == region.height == pytest.approx(2 * half, rel=1e-4)
+
+
+def test_only_sure_keypoints_count_for_the_body():
+    keypoints = body(300, 200, 40)
+    keypoints[0] = (600, 400)
+    scores = np.full(17, 0.9, np.float32)
+    scores[0] = 0.1
+    unsure = crop.next_region(keypoints, scores, 640, 480)
+    assert unsure.width < 400
+    assert crop.next_region(keypoints, np.full(17, 0.9, np.float32), 640, 480).width > unsure.width
+
+
+@pytest.mark.parametrize("hidden", [crop.HIPS, crop.SHOULDERS], ids=["no hip", "no shoulder"])
+def test_without_a_torso_it_looks_at_the_whole_frame(hidden):
+    scores = np.full(17, 0.9, np.float32)
+    scores[hidden] = 0.1
+    assert crop.next_region(body(300, 200, 40), scores, 640, 480) == Region(320, 240, 640, 640)
+
+
+def test_a_square_larger_than_the_frame_becomes_the_whole_frame():
+    assert crop.next_region(body(320, 240, 300), np.full(17, 0.9, np.float32), 640, 480) == Region(320, 240, 640, 640)
+
+
+def test_the_region_follows_a_little_behind():
+    answer = answering(body(300, 200, 60))
+    later = answering(body(400, 200, 60))
+    run(MoveNet(enable_smoothing=False), [answer, answer, later, later])
+    here, there = later.regions[0], later.regions[1]
+    assert there.x == pytest.approx(here.x + 0.9 * (400 - here.x), abs=0.1)
+
+
+def test_nobody_sure_enough_is_nobody_and_the_next_frame_begins_anew():
+    pipeline = MoveNet(min_score=0.3)
+    here, gone = answering(body(200, 200, 60)), answering(body(200, 200, 60), 0.25)
+    people = run(pipeline, [here, here, gone])
+    assert [len(p) for p in people] == [1, 1, 0]
+    assert people[2].names == COCO.names
+    assert pipeline.ahead(Frame(3, 0.1, 640, 480))[0].region == crop.first_region(640, 480)
+
+
+def test_the_score_is_the_mean_of_the_sure_keypoints():
+    scores = np.full(17, 0.8, np.float32)
+    scores[:5] = 0.1
+    (people,) = run(MoveNet(), [answering(body(300, 200, 60), scores)])
+    assert people.scores[0] == pytest.approx(0.8)
+
+
+def test_the_same_person_after_a_moment_and_another_after_a_while():
+    here, gone = answering(body(300, 240, 60)), answering(body(300, 240, 60), 0.0)
+    assert [p.ids.tolist() for p in run(MoveNet(), [here, gone, here])] == [[1], [], [1]]
+    assert run(MoveNet(), [here, *[gone] * 40, here])[-1].ids.tolist() == [2]
+
+
+def test_smoothing_is_the_originals_in_units_of_the_frame():
+    one, other = body(300, 240, 60), body(340, 240, 60)
+    people = run(MoveNet(), [answering(one), answering(other)])
+    raw = run(MoveNet(enable_smoothing=False), [answering(one), answering(other)])
+
+    def alpha(cutoff):
+        return 1 / (1 + 30 / (2 * np.pi * cutoff))
+
+    step = (40 / 640) * 30
+    speed = alpha(2.5) * step
+    limit = 0.5 + 5 * speed
+    moved = alpha(2.5 + 300 * speed) * limit * asinh(40 / 640 / limit) * 640
+    np.testing.assert_allclose(people[1].keypoints[..., 0] - one[:, 0], moved, atol=0.05)
+    np.testing.assert_allclose(raw[1].keypoints[..., 0] - one[:, 0], 40, atol=0.05)
+
+
+def test_a_frame_that_fails_costs_that_frame_alone():
+    pipeline = MoveNet()
+    run(pipeline, [answering(body(300, 240, 60))] * 2)
+    before = pipeline.memory
+    estimation = pipeline.estimate(Frame(2, 0.1, 640, 480))
+    next(estimation)
+    with pytest.raises(RuntimeError, match="lost"):
+        estimation.throw(RuntimeError("lost"))
+    assert pipeline.memory is before
+
+
+@pytest.mark.parametrize("make", [MoveNet, MoveNetMultiPose])
+def test_what_it_announces_is_what_it_asks(make):
+    pipeline = make()
+    frame = Frame(0, 0, 640, 480)
+    for _ in range(3):
+        assert tuple(pipeline.ahead(frame)) == tuple(next(pipeline.estimate(frame)))
+
+
+def test_flipped_results_are_the_mirror_image():
+    keypoints = body(200, 240, 60)
+    (people,) = run(MoveNet(flip_horizontal=True), [answering(keypoints)])
+    np.testing.assert_allclose(people.keypoints[0, :, 0], 640 - 1 - keypoints[:, 0], atol=0.05)
+
+
+def crowd(*persons):
+    """Answer as a perfect MultiPose: each person is (keypoints, score)."""
+
+    def answer(requests):
+        (request,) = requests
+        rows = np.zeros((6, 56), np.float32)
+        for row, (keypoints, score) in zip(rows, persons, strict=False):
+            at = request.region.from_frame(np.asarray(keypoints, np.float32))
+            row[:51] = np.concatenate([at[:, ::-1], np.full((17, 1), 0.8)], axis=1).ravel()
+            row[51:55] = [*at.min(axis=0)[::-1], *at.max(axis=0)[::-1]]
+            row[55] = score
+        answer.models.append(request.model)
+        return [Inferred({"poses": rows[None]})]
+
+    answer.models = []
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("size", "model"),
+    [((640, 480), "+wide"), ((1920, 1080), "+wide"), ((500, 500), ""), ((480, 640), "")],
+    ids=["4:3", "16:9", "square", "tall"],
+)
+def test_several_people_come_back_where_they_are(size, model):
+    a, b = body(0.3 * size[0], 0.5 * size[1], 60), body(0.7 * size[0], 0.4 * size[1], 80)
+    answer = crowd((a, 0.5), (b, 0.9))
+    (people,) = run(MoveNetMultiPose(), [answer], size=size)
+    assert answer.models == [f"movenet-multipose{model}"]
+    np.testing.assert_allclose(people.keypoints, [b, a], atol=0.1)
+    np.testing.assert_allclose(people.boxes[1], [*a.min(axis=0), *np.ptp(a, axis=0)], atol=0.1)
+    np.testing.assert_allclose(people.scores, [0.9, 0.5])
+
+
+def test_people_below_the_score_or_beyond_the_number_are_not_reported():
+    persons = [(body(100 + 100 * i, 240, 40), score) for i, score in enumerate((0.2, 0.6, 0.9, 0.7))]
+    (people,) = run(MoveNetMultiPose(), [crowd(*persons)])
+    assert people.scores.tolist() == pytest.approx([0.9, 0.7, 0.6])
+    (people,) = run(MoveNetMultiPose(max_poses=1, min_score=0), [crowd(*persons)])
+    assert people.scores.tolist() == pytest.approx([0.9])
+
+
+@pytest.mark.parametrize("tracker", ["bounding_box", "keypoint"])
+def test_people_who_cross_and_hide_keep_their_ids(tracker):
+    frames, truth = [], []
+    other = SHAPE[::-1]
+    for i in range(41):
+        a = body(120 + 10 * i, 240, 60)
+        b = (other * 60 + np.float32([520 - 10 * i, 250])).astype(np.float32)
+        hidden = 18 <= i <= 22
+        frames.append(crowd((a, 0.9)) if hidden else crowd((a, 0.9), (b, 0.8)) if i % 2 else crowd((b, 0.8), (a, 0.9)))
+        truth.append([a] if hidden else [a, b])
+    people = run(MoveNetMultiPose(tracker_type=tracker, enable_smoothing=False), frames)
+    ids = None
+    for got, want in zip(people, truth, strict=True):
+        now = [int(got.ids[np.abs(got.keypoints - keypoints).mean(axis=(1, 2)).argmin()]) for keypoints in want]
+        ids = ids or now
+        assert now == ids[: len(now)]
+
+
+def test_without_tracking_people_are_numbered_by_score():
+    answer = crowd((body(100, 240, 40), 0.5), (body(400, 240, 40), 0.9))
+    for people in run(MoveNetMultiPose(enable_tracking=False), [answer] * 2):
+        assert people.ids.tolist() == [1, 2]
+        assert people.scores[0] == pytest.approx(0.9)
+
+
+def test_each_person_is_smoothed_by_its_own_past():
+    random = np.random.default_rng(9)
+    still = [crowd((body(200, 240, 60) + random.normal(0, 0.5, (17, 2)), 0.9), (body(450, 240, 60), 0.8))
+             for _ in range(40)]  # fmt: skip
+    smooth = run(MoveNetMultiPose(), still)
+    raw = run(MoveNetMultiPose(enable_smoothing=False), still)
+
+    def jitter(people):
+        return np.diff([p.keypoints[0] for p in people[10:]], axis=0).std()
+
+    assert jitter(smooth) < 0.8 * jitter(raw)
+
+
+def test_reset_forgets():
+    pipeline = MoveNetMultiPose()
+    run(pipeline, [crowd((body(200, 240, 60), 0.9))])
+    pipeline.reset()
+    assert pipeline.memory is None
+    single = MoveNet()
+    run(single, [answering(body(200, 240, 60))])
+    single.reset()
+    assert single.ahead(Frame(0, 0, 640, 480))[0].region == crop.first_region(640, 480)
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "message"),
+    [
+        (MoveNet, {"min_score": 2}, "min_score must be from 0 to 1"),
+        (MoveNetMultiPose, {"min_score": -1}, "min_score must be from 0 to 1"),
+        (MoveNetMultiPose, {"max_poses": 7}, "max_poses must be from 1 to 6"),
+        (MoveNetMultiPose, {"tracker_type": "dog"}, "tracker_type must be bounding_box or keypoint, not 'dog'"),
+    ],
+)
+def test_options_out_of_range_are_refused(make, options, message):
+    with pytest.raises(ValueError, match=message):
+        make(**options)
+
+
+def test_a_family_may_be_named_with_its_type_as_an_option():
+    assert make_detector("movenet", {}).models == ("movenet-lightning",)
+    assert make_detector("movenet", {"model_type": "thunder", "heads": True}).models == ("movenet-thunder+heads",)
+    assert make_detector("blazepose", {"model_type": "lite"}).models[1] == "blazepose-lite+poses"
+    with pytest.raises(ValueError, match="there is no detector 'movenet-heavy'; did you mean movenet-"):
+        make_detector("movenet", {"model_type": "heavy"})
