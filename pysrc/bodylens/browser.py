@@ -173,6 +173,10 @@ class Estimator:
             bodylens_engine.release(taken.id)
         return replace(people, reader=lambda mask, size: _read(mask, size, frame))
 
+    async def estimate_by(self, pipeline: Pipeline, image: NDArray[np.uint8] | None = None) -> People:
+        """Run another pipeline on one picture, with the networks that are loaded here; nothing is learned from it."""
+        return await type(self)(pipeline).estimate(image)
+
     def reset(self) -> None:
         """Begin a new sequence: forget what earlier pictures taught."""
         self.pipeline.reset()

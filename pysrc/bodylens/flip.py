@@ -21,10 +21,16 @@ def flip(people: People) -> People:
         world = world.copy()
         world[..., 0] *= -1
     masks = tuple(_flipped(mask, width) for mask in people.masks)
-    return replace(people, keypoints=keypoints, boxes=boxes, world=world, masks=masks)
+    segmentation = people.segmentation
+    if segmentation is not None:
+        segmentation = replace(segmentation, region=_mirrored(segmentation.region, width))
+    return replace(people, keypoints=keypoints, boxes=boxes, world=world, masks=masks, segmentation=segmentation)
 
 
 def _flipped(mask: Mask, width: float) -> Mask:
-    r = mask.region
+    return replace(mask, region=_mirrored(mask.region, width))
+
+
+def _mirrored(r: Region, width: float) -> Region:
     # A negative width runs from right to left.
-    return replace(mask, region=Region(width - r.x, r.y, -r.width, r.height, -r.rotation))
+    return Region(width - r.x, r.y, -r.width, r.height, -r.rotation)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from bodylens.frame import Frame
 from bodylens.mask import Mask
+from bodylens.segmentation import Segmentation
 
 Index = int | slice | NDArray[np.bool_] | NDArray[np.integer[Any]] | list[int]
 
@@ -33,6 +34,7 @@ class People:
         world: (n, k, 3) float32 in metres about the middle of the hips, or None.
         names: the k keypoints' names.
         masks: one for all persons together, or one a person; empty where a system gives none.
+        segmentation: maps of parts and of people, or None where a system gives none.
 
     """
 
@@ -46,6 +48,7 @@ class People:
     presence: NDArray[np.float32] | None = None
     names: tuple[str, ...] = ()
     masks: tuple[Mask, ...] = ()
+    segmentation: Segmentation | None = None
     reader: Callable[[Mask, tuple[int, int]], Any] = field(default=_no_reader, repr=False)
 
     @classmethod

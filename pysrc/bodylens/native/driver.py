@@ -76,21 +76,25 @@ class Driver:
 
     def __init__(self, pipeline: Pipeline, threads: int = 0) -> None:
         self.pipeline = pipeline
+        self.threads = threads
         self.models = {name: Model.load(name, threads) for name in pipeline.models}
         self.masks: OrderedDict[int, tuple[NDArray[np.float32], Frame]] = OrderedDict()
         self.streams: dict[int, tuple[NDArray[np.float32], Region]] = {}
         self.made = 0
 
-    def estimate(self, image: NDArray[np.uint8], frame: Frame) -> People:
-        """Run the pipeline on one picture, (h, w, 3) uint8 RGB."""
+    def estimate(self, image: NDArray[np.uint8], frame: Frame, pipeline: Pipeline | None = None) -> People:
+        """Run the pipeline, or another one in its place, on one picture, (h, w, 3) uint8 RGB."""
 
         def answer(requests: Sequence[Infer]) -> list[Inferred]:
             return [self._infer(image, frame, request) for request in requests]
 
-        return replace(finish(self.pipeline.estimate(frame), answer), reader=self.read)
+        return replace(finish((pipeline or self.pipeline).estimate(frame), answer), reader=self.read)
 
     def _infer(self, image: NDArray[np.uint8], frame: Frame, request: Infer) -> Inferred:
         names = [*request.fetch, *(keep.output for keep in request.keep)]
+        # Which input size suits a frame is known when the frame comes.
+        if request.model not in self.models:
+            self.models[request.model] = Model.load(request.model, self.threads)
         arrays = self.models[request.model].run(image, request.region, names)
         kept = zip(request.keep, arrays[len(request.fetch) :], strict=True)
         return Inferred(
@@ -156,6 +160,11 @@ class Estimator:
         self.driver = Driver(pipeline, threads)
         self.index = 0
 
+    @property
+    def pipeline(self) -> Pipeline:
+        """What it runs."""
+        return self.driver.pipeline
+
     def estimate(self, image: NDArray[np.uint8], timestamp: float | None = None) -> People:
         """Find the people in one picture.
 
@@ -173,6 +182,11 @@ class Estimator:
         people = self.driver.estimate(pixels, frame)
         self.index += 1
         return people
+
+    def estimate_by(self, pipeline: Pipeline, image: NDArray[np.uint8]) -> People:
+        """Run another pipeline on one picture, with the networks that are loaded here; nothing is learned from it."""
+        pixels = as_rgb(image)
+        return self.driver.estimate(pixels, Frame(0, 0.0, pixels.shape[1], pixels.shape[0]), pipeline)
 
     def reset(self) -> None:
         """Begin a new sequence: forget what earlier pictures taught."""

@@ -1,0 +1,364 @@
+"""BodyPix: who is a person, which part of the body, and which of several people, for every pixel, from one pass.
+
+ref: PersonLab, https://arxiv.org/abs/1803.08225; tfjs-models, body-pix/ (2019, version 2).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bodylens.flip import flip
+from bodylens.frame import Frame
+from bodylens.instances import distances
+from bodylens.people import People
+from bodylens.personlab import Poses, decode_multiple, sigmoid
+from bodylens.pipeline import Estimation, Infer, Keep
+from bodylens.posenet import (
+    Answer,
+    Inputs,
+    Net,
+    Picture,
+    again,
+    heads_of,
+    nearest_size,
+    require,
+    require_decoding,
+    to_people,
+    to_poses,
+    valid_resolution,
+)
+from bodylens.region import Region
+from bodylens.segmentation import Segmentation
+
+# The 24 parts in the order of their numbers. ref: tfjs-models, body-pix/src/part_channels.ts
+PART_NAMES = (
+    "left_face", "right_face", "left_upper_arm_front", "left_upper_arm_back", "right_upper_arm_front",
+    "right_upper_arm_back", "left_lower_arm_front", "left_lower_arm_back", "right_lower_arm_front",
+    "right_lower_arm_back", "left_hand", "right_hand", "torso_front", "torso_back", "left_upper_leg_front",
+    "left_upper_leg_back", "right_upper_leg_front", "right_upper_leg_back", "left_lower_leg_front",
+    "left_lower_leg_back", "right_lower_leg_front", "right_lower_leg_back", "left_feet", "right_feet",
+)  # fmt: skip
+
+RESOLUTIONS = {"low": 0.25, "medium": 0.5, "high": 0.75, "full": 1.0}
+
+_SIZES = ((513, 417), (257, 257), (353, 257), (641, 481))
+INPUTS = {
+    "bodypix-050": Inputs("bodypix-050", {16: _SIZES}),
+}
+
+
+class BodyPix:
+    """The whole frame, letterboxed to the network's input, gives everybody's pose, and a class for each pixel.
+
+    The persons are `People` with the 17 COCO keypoints; their one mask says who is a person, and `segmentation` holds
+    the maps of parts and of people.
+
+    Args:
+        model: "bodypix-050".
+        multi_segmentation: also tell people apart.
+        segment_body_parts: also tell the 24 parts apart.
+        flip_horizontal: mirror the result.
+        internal_resolution: how large the input is against the frame: "low", "medium", "high", "full", or a number from
+            0.1 to 2.
+        segmentation_threshold: from 0 to 1, the probability above which a pixel is a person.
+        max_detections: people at most, from 1.
+        score_threshold: from 0 to 1, the least score of the keypoint that a person is found by; and, where people are
+            told apart, of the person.
+        nms_radius: above 0, pixels of the input within which two equal keypoints are one.
+        min_keypoint_score: from 0 to 1; only keypoints above it draw pixels to their person.
+        refine_steps: from 1 to 20, how often a pixel's way to its person is corrected.
+
+    The catalogue holds a few input sizes; the nearest one is taken.
+
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        multi_segmentation: bool = False,
+        segment_body_parts: bool = False,
+        flip_horizontal: bool = False,
+        internal_resolution: str | float = "medium",
+        segmentation_threshold: float = 0.7,
+        max_detections: int = 10,
+        score_threshold: float = 0.4,
+        nms_radius: float = 20.0,
+        min_keypoint_score: float = 0.3,
+        refine_steps: int = 10,
+    ) -> None:
+        self.inputs = INPUTS[model]
+        self.stride = next(iter(self.inputs.sizes))
+        if isinstance(internal_resolution, str):
+            if internal_resolution not in RESOLUTIONS:
+                names = ", ".join(RESOLUTIONS)
+                raise ValueError(
+                    f"internal_resolution must be {names} or a number from 0.1 to 2, not {internal_resolution!r}"
+                )
+            internal_resolution = RESOLUTIONS[internal_resolution]
+        require("internal_resolution", internal_resolution, 0.1, 2)
+        require("segmentation_threshold", segmentation_threshold, 0, 1)
+        require("min_keypoint_score", min_keypoint_score, 0, 1)
+        require("refine_steps", refine_steps, 1, 20)
+        require_decoding(max_detections, score_threshold, nms_radius)
+        self.multi = multi_segmentation
+        self.parts = segment_body_parts
+        self.flip = flip_horizontal
+        self.resolution = internal_resolution
+        self.threshold = segmentation_threshold
+        self.most = max_detections
+        self.score_threshold = score_threshold
+        self.radius = nms_radius
+        self.min_keypoint_score = min_keypoint_score
+        self.refine_steps = refine_steps
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The variant for a common camera's frame; for another frame another one may be asked for."""
+        return (self.ahead(Frame(0, 0.0, 640, 480))[0].model,)
+
+    def size(self, frame: Frame) -> tuple[int, int]:
+        """Choose the input's (width, height) for a frame."""
+        wanted = [valid_resolution(side * self.resolution, self.stride) for side in (frame.width, frame.height)]
+        return nearest_size(self.inputs.sizes[self.stride], wanted[0], wanted[1])
+
+    def ahead(self, frame: Frame) -> Sequence[Infer]:
+        """Every frame asks the same: look at all of it."""
+        width, height = size = self.size(frame)
+        fetch = ["heatmaps", "short_offsets", "displacement_fwd", "displacement_bwd", "segments"]
+        if self.parts:
+            fetch.append("part_heatmaps")
+        if self.multi:
+            fetch.append("long_offsets")
+        return (
+            Infer(
+                self.inputs.label(self.stride, size),
+                Region.whole(frame.width, frame.height).letterboxed(width / height),
+                fetch=tuple(fetch),
+                keep=(Keep("segments", activation="sigmoid", threshold=self.threshold),),
+            ),
+        )
+
+    def estimate(self, frame: Frame) -> Estimation:
+        """Find people; ids count them in the order in which they were found, and are not tracked."""
+        (request,) = requests = self.ahead(frame)
+        (result,) = yield requests
+        outputs = result.outputs
+        size = self.size(frame)
+        poses = decode_multiple(heads_of(outputs, self.stride), self.most, self.score_threshold, self.radius)
+        if self.multi:
+            poses = _above(poses, self.score_threshold)
+        logits = outputs["segments"].reshape(outputs["segments"].shape[-2:])
+        grid = grid_region(request.region, size, logits.shape, self.stride)
+        segmentation = Segmentation(
+            frame,
+            grid,
+            logits,
+            self.threshold,
+            outputs["part_heatmaps"][0] if self.parts else None,
+            self._distances(outputs["long_offsets"][0], poses, logits) if self.multi else None,
+        )
+        people = replace(
+            to_people(frame, poses, request.region, size),
+            masks=tuple(replace(mask, region=grid) for mask in result.masks),
+            segmentation=segmentation,
+        )
+        return flip(people) if self.flip else people
+
+    def _distances(
+        self, long_offsets: NDArray[np.float32], poses: Poses, logits: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        # A pixel that is a person has at least one such cell at a corner, so all its corners are this near to one.
+        inside = sigmoid(logits) > self.threshold
+        near = np.zeros((logits.shape[0] + 2, logits.shape[1] + 2), bool)
+        for down in range(3):
+            for across in range(3):
+                near[down : down + logits.shape[0], across : across + logits.shape[1]] |= inside
+        return distances(long_offsets, poses, self.stride, near[1:-1, 1:-1], self.min_keypoint_score, self.refine_steps)
+
+    def reset(self) -> None:
+        """Nothing is remembered from frame to frame."""
+
+
+def grid_region(region: Region, size: tuple[int, int], shape: tuple[int, ...], stride: int) -> Region:
+    """Say what a grid of cells covers.
+
+    Its first and last cells are centred on the input's first and last pixels, so it reaches half a cell beyond.
+
+    Args:
+        region: what the input shows.
+        size: (width, height) of the input.
+        shape: (h, w) of the grid.
+        stride: pixels of the input from cell to cell.
+
+    """
+    return region.scaled(shape[1] * stride / size[0], shape[0] * stride / size[1])
+
+
+def _above(poses: Poses, score: float) -> Poses:
+    rows = poses.scores >= score
+    return Poses(poses.keypoints[rows], poses.keypoint_scores[rows], poses.scores[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class PersonSegmentation:
+    """Which pixels are a person.
+
+    Attributes:
+        width: pixels.
+        height: pixels.
+        data: (height, width) uint8, 1 where a person is, 0 elsewhere.
+        poses: all poses found in the same pass (of one person: that person's), as `posenet.to_poses` writes them.
+
+    """
+
+    width: int
+    height: int
+    data: NDArray[np.uint8]
+    poses: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class PartSegmentation:
+    """Which part of the body each pixel is.
+
+    Attributes:
+        width: pixels.
+        height: pixels.
+        data: (height, width) int32, numbers into `PART_NAMES`, -1 where there is none.
+        poses: all poses found in the same pass (of one person: that person's), as `posenet.to_poses` writes them.
+
+    """
+
+    width: int
+    height: int
+    data: NDArray[np.int32]
+    poses: list[dict[str, Any]]
+
+
+def to_person(people: People) -> PersonSegmentation:
+    """Give one map of all persons."""
+    return PersonSegmentation(*_size(people), _of(people).person().astype(np.uint8), to_poses(people))
+
+
+def to_parts(people: People) -> PartSegmentation:
+    """Give one map of all persons' parts; `LookupError` where they were made without `segment_body_parts`."""
+    return PartSegmentation(*_size(people), _of(people).parts(), to_poses(people))
+
+
+def to_persons(people: People) -> list[PersonSegmentation]:
+    """Give a map for each person; `LookupError` where they were made without `multi_segmentation`."""
+    owners = _of(people).instances()
+    poses = to_poses(people)
+    return [
+        PersonSegmentation(*_size(people), (owners == number).astype(np.uint8), [poses[row]])
+        for row, number in enumerate(people.ids.tolist())
+    ]
+
+
+def to_persons_parts(people: People) -> list[PartSegmentation]:
+    """Give a map of parts for each person; `LookupError` where they were made without both options."""
+    owners, parts = _of(people).instances(), _of(people).parts()
+    poses = to_poses(people)
+    return [
+        PartSegmentation(*_size(people), np.where(owners == number, parts, np.int32(-1)), [poses[row]])
+        for row, number in enumerate(people.ids.tolist())
+    ]
+
+
+def _size(people: People) -> tuple[int, int]:
+    return people.frame.width, people.frame.height
+
+
+def _of(people: People) -> Segmentation:
+    if people.segmentation is None:
+        raise LookupError("these people come from a system without maps; BodyPix gives them")
+    return people.segmentation
+
+
+def segment_person(net: Net, image: Picture, **options: Any) -> Answer:  # noqa: ANN401
+    """Say which pixels are a person.
+
+    Args:
+        net: what `create_segmenter("bodypix-…")` gave.
+        image: (h, w, 3) uint8 RGB.
+        options: as of `BodyPix`, for this picture alone.
+
+    Returns:
+        A `PersonSegmentation`; in the page an awaitable of it.
+
+    Raises:
+        ValueError: an option is out of range; the message names the range.
+
+    """
+    return again(net, image, then=to_person, **options)
+
+
+def segment_person_parts(net: Net, image: Picture, **options: Any) -> Answer:  # noqa: ANN401
+    """Say which part of the body each pixel is; as `segment_person`, but a `PartSegmentation`."""
+    return again(net, image, then=to_parts, segment_body_parts=True, **options)
+
+
+def segment_multi_person(net: Net, image: Picture, **options: Any) -> Answer:  # noqa: ANN401
+    """Say which pixels belong to which person; as `segment_person`, but a `PersonSegmentation` for each of them."""
+    return again(net, image, then=to_persons, multi_segmentation=True, **options)
+
+
+def segment_multi_person_parts(net: Net, image: Picture, **options: Any) -> Answer:  # noqa: ANN401
+    """Say which part of which person each pixel is; as `segment_person`, but a `PartSegmentation` for each person."""
+    return again(net, image, then=to_persons_parts, multi_segmentation=True, segment_body_parts=True, **options)
+
+
+def estimate_person_segmentation(
+    net: Net,
+    image: Picture,
+    output_stride: int = 16,
+    segmentation_threshold: float = 0.5,
+) -> Answer:
+    """Do as `segment_person`, by the name, defaults and result of 2019.
+
+    Returns:
+        `{"width", "height", "data"}`, where data is (width * height,) uint8, 0 or 1; in the page an awaitable of it.
+
+    """
+    _require_stride(net, output_stride)
+    return again(
+        net, image, then=lambda people: _flat(to_person(people)), segmentation_threshold=segmentation_threshold
+    )
+
+
+def estimate_part_segmentation(
+    net: Net,
+    image: Picture,
+    output_stride: int = 16,
+    segmentation_threshold: float = 0.5,
+) -> Answer:
+    """Do as `segment_person_parts`, by the name, defaults and result of 2019.
+
+    The numbers are those of `PART_NAMES`; the networks of 2019 counted the same parts in another order.
+
+    Returns:
+        `{"width", "height", "data"}`, where data is (width * height,) int32, -1 … 23; in the page an awaitable of it.
+
+    """
+    _require_stride(net, output_stride)
+    return again(
+        net,
+        image,
+        then=lambda people: _flat(to_parts(people)),
+        segment_body_parts=True,
+        segmentation_threshold=segmentation_threshold,
+    )
+
+
+def _require_stride(net: Net, output_stride: int) -> None:
+    strides = net.pipeline.inputs.sizes
+    if output_stride not in strides:
+        raise ValueError(f"output_stride must be {' or '.join(map(str, strides))}, not {output_stride}")
+
+
+def _flat(segmentation: PersonSegmentation | PartSegmentation) -> dict[str, Any]:
+    return {"width": segmentation.width, "height": segmentation.height, "data": segmentation.data.reshape(-1)}

@@ -1,0 +1,338 @@
+"""PoseNet: poses of one person or of many, from one pass over the frame.
+
+ref: PersonLab, https://arxiv.org/abs/1803.08225; tfjs-models, posenet/ (2018).
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from inspect import isawaitable
+from math import log
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bodylens.flip import flip
+from bodylens.frame import Frame
+from bodylens.people import People
+from bodylens.personlab import REFINEMENTS, Heads, Poses, decode_multiple, decode_single
+from bodylens.pipeline import Estimation, Infer
+from bodylens.region import Region
+from bodylens.topology import COCO
+
+T = TypeVar("T")
+
+# A detector or segmenter of either driver; a picture as it takes it; a result, in the page an awaitable of it.
+Net = Any
+Picture = Any
+Answer = Any
+
+# Keypoints below it do not count for a person's box.
+BOX_SCORE = 0.3
+
+
+def valid_resolution(pixels: float, stride: int) -> int:
+    """Give the input size that the network can take: a multiple of the stride, plus one.
+
+    ref: tfjs-models, posenet/src/util.ts, toValidInputResolution
+    """
+    return int(pixels) if (pixels - 1) % stride == 0 else max(int(pixels // stride), 1) * stride + 1
+
+
+def require(name: str, value: float, low: float, high: float) -> None:
+    """Refuse an option that is out of its range.
+
+    Raises:
+        ValueError: the message names the range.
+
+    """
+    if not low <= value <= high:
+        raise ValueError(f"{name} must be from {low:g} to {high:g}, not {value}")
+
+
+def require_decoding(max_detections: int, score_threshold: float, nms_radius: float) -> None:
+    """Refuse options of the decoder that are out of range.
+
+    Raises:
+        ValueError: the message names the range.
+
+    """
+    if max_detections < 1:
+        raise ValueError(f"max_detections must be at least 1, not {max_detections}")
+    require("score_threshold", score_threshold, 0, 1)
+    if not nms_radius > 0:
+        raise ValueError(f"nms_radius must be above 0, not {nms_radius}")
+
+
+def nearest_size(sizes: Sequence[tuple[int, int]], width: float, height: float) -> tuple[int, int]:
+    """Choose the (width, height) that differs least in proportion."""
+    return min(sizes, key=lambda size: abs(log(size[0] / width)) + abs(log(size[1] / height)))
+
+
+class Inputs:
+    """The input sizes that one model comes in, each a variant of its own in the catalogue.
+
+    Attributes:
+        model: its name in the catalogue.
+        sizes: (width, height) by stride; the first one is the model as such.
+
+    """
+
+    def __init__(self, model: str, sizes: Mapping[int, Sequence[tuple[int, int]]]) -> None:
+        self.model = model
+        self.sizes = sizes
+
+    def label(self, stride: int, size: tuple[int, int]) -> str:
+        """Give the catalogue's name for a stride and an input size."""
+        first = next(iter(self.sizes))
+        if (stride, size) == (first, self.sizes[first][0]):
+            return self.model
+        return f"{self.model}+stride{stride}-{size[0]}x{size[1]}"
+
+
+_SQUARES = ((257, 257), (353, 257), (513, 417), (641, 481))
+INPUTS = {
+    "posenet-050": Inputs("posenet-050", {16: _SQUARES, 8: _SQUARES, 32: _SQUARES}),
+    "posenet-075": Inputs("posenet-075", {16: _SQUARES, 8: _SQUARES, 32: _SQUARES}),
+}
+
+
+class PoseNet:
+    """The whole frame, letterboxed to the network's input, gives the poses of all people in it.
+
+    Args:
+        model: "posenet-050" or "posenet-075".
+        decoding: "multi-person", or "single-person", which is right where there is only one.
+        output_stride: 8, 16 or 32; smaller is more exact and slower.
+        image_scale_factor: from 0.2 to 1, how large the input is against the frame; smaller is faster.
+        input_resolution: the input's size in pixels, one number or (width, height), instead of the scale factor.
+        flip_horizontal: mirror the result.
+        max_detections: people at most, from 1.
+        score_threshold: from 0 to 1, the least score of the keypoint that a person is found by.
+        nms_radius: above 0, pixels of the input within which two equal keypoints are one.
+        refine_steps: from 0 to 10, how often a keypoint is pulled to where the offsets around it point.
+
+    The catalogue holds a few input sizes; the nearest one is taken.
+
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        decoding: Literal["multi-person", "single-person"] = "multi-person",
+        output_stride: int = 16,
+        image_scale_factor: float = 0.5,
+        input_resolution: int | tuple[int, int] | None = None,
+        flip_horizontal: bool = False,
+        max_detections: int = 5,
+        score_threshold: float = 0.5,
+        nms_radius: float = 20.0,
+        refine_steps: int = REFINEMENTS,
+    ) -> None:
+        self.inputs = INPUTS[model]
+        if decoding not in ("multi-person", "single-person"):
+            raise ValueError(f"decoding must be multi-person or single-person, not {decoding!r}")
+        if output_stride not in self.inputs.sizes:
+            strides = ", ".join(map(str, sorted(self.inputs.sizes)))
+            raise ValueError(f"output_stride must be one of {strides} for {model}, not {output_stride}")
+        require("image_scale_factor", image_scale_factor, 0.2, 1)
+        require("refine_steps", refine_steps, 0, 10)
+        require_decoding(max_detections, score_threshold, nms_radius)
+        self.single = decoding == "single-person"
+        self.stride = output_stride
+        self.scale = image_scale_factor
+        self.resolution = (input_resolution,) * 2 if isinstance(input_resolution, int) else input_resolution
+        self.flip = flip_horizontal
+        self.most = max_detections
+        self.threshold = score_threshold
+        self.radius = nms_radius
+        self.refine_steps = refine_steps
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The variant for a common camera's frame; for another frame another one may be asked for."""
+        return (self.ahead(Frame(0, 0.0, 640, 480))[0].model,)
+
+    def size(self, frame: Frame) -> tuple[int, int]:
+        """Choose the input's (width, height) for a frame."""
+        width, height = self.resolution or (frame.width * self.scale, frame.height * self.scale)
+        wanted = valid_resolution(width, self.stride), valid_resolution(height, self.stride)
+        return nearest_size(self.inputs.sizes[self.stride], *wanted)
+
+    def ahead(self, frame: Frame) -> Sequence[Infer]:
+        """Every frame asks the same: look at all of it."""
+        width, height = size = self.size(frame)
+        region = Region.whole(frame.width, frame.height).letterboxed(width / height)
+        fetch = ("heatmaps", "short_offsets", "displacement_fwd", "displacement_bwd")
+        return (Infer(self.inputs.label(self.stride, size), region, fetch=fetch[:2] if self.single else fetch),)
+
+    def estimate(self, frame: Frame) -> Estimation:
+        """Find people; ids count them in the order in which they were found, and are not tracked."""
+        (request,) = requests = self.ahead(frame)
+        (result,) = yield requests
+        heads = heads_of(result.outputs, self.stride)
+        if self.single:
+            poses = decode_single(heads)
+        else:
+            poses = decode_multiple(heads, self.most, self.threshold, self.radius, self.refine_steps)
+        people = to_people(frame, poses, request.region, self.size(frame))
+        return flip(people) if self.flip else people
+
+    def reset(self) -> None:
+        """Nothing is remembered from frame to frame."""
+
+
+def heads_of(outputs: Mapping[str, NDArray[np.float32]], stride: int) -> Heads:
+    """Take the four heads of poses from a network's outputs, each (1, channels, h, w)."""
+    forward, backward = outputs.get("displacement_fwd"), outputs.get("displacement_bwd")
+    return Heads(
+        outputs["heatmaps"][0],
+        outputs["short_offsets"][0],
+        None if forward is None else forward[0],
+        None if backward is None else backward[0],
+        stride,
+    )
+
+
+def to_people(frame: Frame, poses: Poses, region: Region, size: tuple[int, int]) -> People:
+    """Take poses from pixels of the input to pixels of the frame.
+
+    Args:
+        frame: in which they are.
+        poses: n people.
+        region: which part of the frame the input shows.
+        size: (width, height) of the input.
+
+    """
+    # In a pose 0 is the middle of the first pixel, in a frame its edge.
+    unit: NDArray[np.float32] = (poses.keypoints + np.float32(0.5)) * np.reciprocal(np.array(size, np.float32))
+    keypoints = region.to_frame(unit)
+    sure = poses.keypoint_scores >= BOX_SCORE
+    sure |= ~sure.any(axis=1, keepdims=True)
+    low = np.where(sure[..., None], keypoints, np.float32(np.inf)).min(axis=1, initial=np.inf)
+    high = np.where(sure[..., None], keypoints, np.float32(-np.inf)).max(axis=1, initial=-np.inf)
+    return People(
+        frame,
+        ids=np.arange(len(poses), dtype=np.int32),
+        scores=poses.scores,
+        boxes=np.concatenate([low, high - low], axis=1),
+        keypoints=keypoints,
+        keypoint_scores=poses.keypoint_scores,
+        names=COCO.names,
+    )
+
+
+PARTS = tuple(name.split("_")[0] + "".join(word.title() for word in name.split("_")[1:]) for name in COCO.names)
+
+
+def to_poses(people: People) -> list[dict[str, Any]]:
+    """Write people as the original did.
+
+    Returns:
+        `[{"score", "keypoints": [{"score", "part": "leftEye" …, "position": {"x", "y"}}]}]`.
+
+    ref: tfjs-models, posenet/src/types.ts
+
+    """
+    return [
+        {
+            "score": float(score),
+            "keypoints": [
+                {"score": float(sure), "part": part, "position": {"x": float(at[0]), "y": float(at[1])}}
+                for part, at, sure in zip(PARTS, keypoints, scores, strict=True)
+            ],
+        }
+        for score, keypoints, scores in zip(people.scores, people.keypoints, people.keypoint_scores, strict=True)
+    ]
+
+
+def estimate_single_pose(
+    net: Net,
+    image: Picture,
+    image_scale_factor: float = 0.5,
+    flip_horizontal: bool = False,
+    output_stride: int = 16,
+) -> Answer:
+    """Find the pose of the one person in a picture: PoseNet's first interface, with its defaults.
+
+    Args:
+        net: what `create_detector("posenet-…")` gave.
+        image: (h, w, 3) uint8 RGB.
+        image_scale_factor: see `PoseNet`.
+        flip_horizontal: see `PoseNet`.
+        output_stride: see `PoseNet`.
+
+    Returns:
+        One entry of `to_poses`, or None where the network gave no numbers; in the page an awaitable of it.
+
+    Raises:
+        ValueError: an option is out of range; the message names the range.
+
+    """
+    return again(
+        net,
+        image,
+        decoding="single-person",
+        image_scale_factor=image_scale_factor,
+        flip_horizontal=flip_horizontal,
+        output_stride=output_stride,
+        then=lambda people: to_poses(people)[0] if len(people) else None,
+    )
+
+
+def estimate_multiple_poses(
+    net: Net,
+    image: Picture,
+    image_scale_factor: float = 0.5,
+    flip_horizontal: bool = False,
+    output_stride: int = 16,
+    max_detections: int = 5,
+    score_threshold: float = 0.5,
+    nms_radius: float = 20.0,
+) -> Answer:
+    """Find the poses of all people in a picture: PoseNet's first interface, with its defaults.
+
+    Args:
+        net: what `create_detector("posenet-…")` gave.
+        image: (h, w, 3) uint8 RGB.
+        image_scale_factor: see `PoseNet`, as the other options.
+        flip_horizontal: see `PoseNet`.
+        output_stride: see `PoseNet`.
+        max_detections: see `PoseNet`.
+        score_threshold: see `PoseNet`.
+        nms_radius: see `PoseNet`.
+
+    Returns:
+        A list as `to_poses` gives; in the page an awaitable of it.
+
+    Raises:
+        ValueError: an option is out of range; the message names the range.
+
+    """
+    return again(
+        net,
+        image,
+        image_scale_factor=image_scale_factor,
+        flip_horizontal=flip_horizontal,
+        output_stride=output_stride,
+        max_detections=max_detections,
+        score_threshold=score_threshold,
+        nms_radius=nms_radius,
+        then=to_poses,
+    )
+
+
+def again(net: Net, image: Picture, *, then: Callable[[People], T], **options: Any) -> T | Awaitable[T]:  # noqa: ANN401
+    """Run a detector's or segmenter's system once with other options, then `then` on the people.
+
+    Natively at once; in the page awaited.
+    """
+    pipeline = type(net.pipeline)(net.pipeline.inputs.model, **options)
+    people = net.estimate_by(pipeline, image)
+    if not isawaitable(people):
+        return then(people)
+
+    async def later() -> T:
+        return then(await people)
+
+    return later()
