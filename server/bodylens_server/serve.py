@@ -90,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
     with listener:
         make_ready(arguments.models)
         site = Site(made := wheels.build())
-        if "micropip" not in {wheel.name for wheel in made}:
+        if "micropip" not in made.names:
             print(f"  micropip {wheels.MICROPIP} cannot be had now: all works, but own code can install nothing.")
         encodings = Encodings()
         encodings.make_in_background(site.resources())

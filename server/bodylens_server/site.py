@@ -10,7 +10,7 @@ of the models are relative to the catalogue, which names them.
 import hashlib
 import html
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from bodylens_models import catalogue, store
 from bodylens_server import checkout, lock
 from bodylens_server.errors import Failure
 from bodylens_server.resource import MEDIA_TYPES, Resource, from_bytes, from_file
-from bodylens_server.wheels import Wheel
+from bodylens_server.wheels import STANDARD_LIBRARY, PythonFiles
 
 # In web/, what the browser never asks for: installed packages, the sources of wheels, and what configures the checks.
 NOT_SERVED = {"node_modules", "wheels", "package.json", "package-lock.json", "tsconfig.json", "eslint.config.js"}
@@ -31,7 +31,7 @@ ONNXRUNTIME_FILES = [
     "ort.webgl.min.mjs",
     *(f"ort-wasm-simd-threaded{build}.{kind}" for build in ("", ".asyncify", ".jspi") for kind in ("mjs", "wasm")),
 ]
-PYODIDE_FILES = ["pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip"]
+PYODIDE_FILES = ["pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm"]
 
 Tree = Mapping[str, Resource]
 
@@ -58,10 +58,10 @@ def served_files(folder: Path) -> Iterator[tuple[str, Path]]:
 class Site:
     """The map from addresses to resources. `refresh` takes in what has changed on disk."""
 
-    def __init__(self, wheels: Iterable[Wheel], web: Path = checkout.WEB) -> None:
+    def __init__(self, python: PythonFiles, web: Path = checkout.WEB) -> None:
         self.web = web
-        self.wheels = list(wheels)
-        self.lock = from_bytes(lock.make_lock(self.wheels), ".json")
+        self.python = python
+        self.lock = from_bytes(lock.make_lock(python.wheels), ".json")
         self.pages: dict[str, Resource] = {}
         self.folders: dict[str, Resource] = {}
         self._files: dict[Path, Resource] = {}
@@ -96,7 +96,8 @@ class Site:
         app = put("app", {name: self._file(path) for name, path in served_files(self.web)})
         ort = put("ort", {name: self._package_file(checkout.ONNXRUNTIME / name) for name in ONNXRUNTIME_FILES})
         python = {name: self._package_file(checkout.PYODIDE / name) for name in PYODIDE_FILES}
-        python |= {wheel.path.name: self._file(wheel.path) for wheel in self.wheels}
+        python[STANDARD_LIBRARY] = self._file(self.python.standard_library)
+        python |= {wheel.path.name: self._file(wheel.path) for wheel in self.python.wheels}
         pyodide = put("pyodide", {**python, "pyodide-lock.json": self.lock})
         entries, models = self._models()
         folders.update({f"models/{name}": resource for name, resource in models.items()})

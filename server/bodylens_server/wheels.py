@@ -1,6 +1,7 @@
 """The wheels that the page loads into Pyodide: ours, numpy's and micropip's, compiled and kept by content.
 
-Ours holds `pysrc/bodylens` alone. Ours and numpy's are served as .pyc files in a stored zip: see web/wheels/README.md.
+Ours holds `pysrc/bodylens` alone. Ours, numpy's and the standard library are served as .pyc files in a
+stored zip: see web/wheels/README.md.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from bodylens_server import cache, checkout, node
 from bodylens_server.errors import Failure
 
 TIME = (2026, 1, 1, 0, 0, 0)  # fixed: same sources, same bytes
+STANDARD_LIBRARY = "python_stdlib.zip"
 MICROPIP = "0.11.1"
 MICROPIP_SHA256 = "768de165adb8e66906039d8fec4127a57f522dfdf8e6fbff877a4616941ecfd3"
 
@@ -45,6 +47,19 @@ class Wheel:
     def sha256(self) -> str:
         """The file's sha256, in hexadecimal."""
         return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+
+@dataclass(frozen=True)
+class PythonFiles:
+    """What we serve beside Pyodide's own files: its standard library, compiled, and the wheels."""
+
+    standard_library: Path
+    wheels: list[Wheel]
+
+    @property
+    def names(self) -> set[str]:
+        """The names of the packages."""
+        return {wheel.name for wheel in self.wheels}
 
 
 def record_digest(data: bytes) -> str:
@@ -106,12 +121,12 @@ def read(path: Path) -> bytes:
         raise Failure(f"{path} is missing: run `npm ci --omit=dev` in {checkout.WEB}, or scripts/serve") from error
 
 
-def compile_wheels(sources: Sequence[Path]) -> list[Path]:
-    """Return the compiled variants of these wheels; what is not in the cache is compiled under node."""
-    compiler = b"".join(read(checkout.WHEELS / name) for name in ("compile.mjs", "compile_wheel.py"))
+def compile_archives(sources: Sequence[Path]) -> list[Path]:
+    """Return the compiled variants of wheels and zips; what is not in the cache is compiled under node."""
+    compiler = b"".join(read(checkout.WHEELS / name) for name in ("compile.mjs", "compile_archive.py"))
     ready, missing = [], []
     for source in sources:
-        key = hashlib.sha256(compiler + pyodide_version().encode() + source.read_bytes()).hexdigest()[:16]
+        key = hashlib.sha256(compiler + pyodide_version().encode() + read(source)).hexdigest()[:16]
         target = cache.folder("wheels") / key / source.name
         ready.append(target)
         if not target.exists():
@@ -123,7 +138,9 @@ def compile_wheels(sources: Sequence[Path]) -> list[Path]:
             command = [str(node.find()), str(checkout.WHEELS / "compile.mjs"), str(checkout.PYODIDE), *pairs]
             done = subprocess.run(command, capture_output=True, text=True)  # noqa: S603
             if done.returncode:
-                raise Failure(f"a wheel could not be compiled by {command[0]}:\n{done.stderr.strip()[-2000:]}")
+                raise Failure(
+                    f"what the page needs could not be compiled by {command[0]}:\n{done.stderr.strip()[-2000:]}"
+                )
             for (_, target), new in zip(missing, made, strict=True):
                 cache.write_whole(target, new.read_bytes())
     return ready
@@ -148,22 +165,24 @@ def micropip_wheel() -> Path | None:
     return target
 
 
-def build() -> list[Wheel]:
-    """Return every wheel to serve, made where needed. micropip may be absent."""
-    compiled = compile_wheels([numpy_wheel(), own_wheel()])
+def build() -> PythonFiles:
+    """Return what Python needs in the page, made where needed. micropip may be absent."""
+    standard_library, *compiled = compile_archives([checkout.PYODIDE / STANDARD_LIBRARY, numpy_wheel(), own_wheel()])
     optional = micropip_wheel()
-    return [Wheel(path) for path in [*compiled, *([optional] if optional else [])]]
+    wheels = [Wheel(path) for path in [*compiled, *([optional] if optional else [])]]
+    return PythonFiles(standard_library, wheels)
 
 
 def main() -> None:
     """Build the wheels and say where they lie (scripts/build-wheels)."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     try:
-        for wheel in (wheels := build()):
-            print(f"{wheel.name:10} {wheel.path.stat().st_size:>10,} bytes  {wheel.path}")
+        files = build()
+        for path in [files.standard_library, *(wheel.path for wheel in files.wheels)]:
+            print(f"{path.stat().st_size:>10,} bytes  {path}")
     except Failure as failure:
         sys.exit(f"bodylens: {failure}")
-    if "micropip" not in {wheel.name for wheel in wheels}:
+    if "micropip" not in files.names:
         print(f"micropip {MICROPIP} cannot be had: the page works, but people's own code can install nothing")
 
 

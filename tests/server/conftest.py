@@ -48,8 +48,15 @@ def wheel(tmp_path):
 
 
 @pytest.fixture
-def site(cache, web, wheel):
-    return Site([wheel], web)
+def python_files(wheel, tmp_path):
+    library = tmp_path / "python_stdlib.zip"
+    library.write_bytes(b"a library")
+    return wheels.PythonFiles(library, [wheel])
+
+
+@pytest.fixture
+def site(cache, web, python_files):
+    return Site(python_files, web)
 
 
 @pytest.fixture

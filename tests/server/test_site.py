@@ -52,11 +52,11 @@ def test_hidden_files_have_no_address(site):
     assert not [address for address in site.folders if "/." in address]
 
 
-def test_a_link_that_leads_out_of_the_folder_has_no_address(cache, web, wheel, tmp_path):
+def test_a_link_that_leads_out_of_the_folder_has_no_address(cache, web, python_files, tmp_path):
     (tmp_path / "secret.js").write_text("secret")
     (web / "page" / "link.js").symlink_to(tmp_path / "secret.js")
     (web / "outside").symlink_to(tmp_path, target_is_directory=True)
-    site = Site([wheel], web)
+    site = Site(python_files, web)
     assert not [address for address in site.folders if "link.js" in address or "secret" in address]
 
 
@@ -120,7 +120,7 @@ def test_a_model_made_ready_is_there_at_the_next_visit(site, tmp_path, monkeypat
     assert site.find("models/" + model["url"].removeprefix("../"))[0].read() == b"weights"
 
 
-def test_missing_packages_are_named_with_what_to_do(cache, web, wheel, tmp_path, monkeypatch):
+def test_missing_packages_are_named_with_what_to_do(cache, web, python_files, tmp_path, monkeypatch):
     monkeypatch.setattr(checkout, "ONNXRUNTIME", tmp_path)
     with pytest.raises(Failure, match=r"ort\.wasm\.min\.mjs is missing: run `npm ci"):
-        Site([wheel], web)
+        Site(python_files, web)

@@ -1,7 +1,7 @@
-"""Turn a wheel into one of .pyc files in a stored zip. Runs in Pyodide, under node: see compile.mjs.
+"""Turn a wheel, or the standard library's zip, into one of .pyc files. Runs in Pyodide, under node: see compile.mjs.
 
-Unpacking, compiling and importing such a wheel is faster, and brotli, which sees the whole file instead of
-small deflated pieces, makes it smaller on the wire.
+Nothing is compiled when it is imported then, and nothing inflated, for the new zip is a stored one: brotli, which sees
+the whole file instead of small deflated pieces, makes it small on the wire.
 """
 
 import base64
@@ -10,7 +10,6 @@ import py_compile
 import zipfile
 from pathlib import Path
 
-SITE = "/lib/python3.14/site-packages"  # where Pyodide installs packages: what tracebacks name
 TIME = (2026, 1, 1, 0, 0, 0)  # fixed: same sources, same bytes
 
 
@@ -20,7 +19,7 @@ def compile_source(source: bytes, name: str) -> bytes:
     py_compile.compile(
         "/module.py",
         cfile="/module.pyc",
-        dfile=f"{SITE}/{name}",
+        dfile=name,
         doraise=True,
         invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
     )
@@ -32,8 +31,11 @@ def digest(data: bytes) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
 
 
-def compile_wheel(source: str, target: str) -> None:
-    """Write `target`: the wheel `source` with .pyc in place of .py, stored, and with a RECORD to match."""
+def compile_archive(source: str, target: str, place: str) -> None:
+    """Write `target`: the archive `source` with .pyc in place of .py, stored, and with a wheel's RECORD to match.
+
+    Tracebacks will name the files below `place`.
+    """
     files: dict[str, bytes] = {}
     with zipfile.ZipFile(source) as old:
         for name in old.namelist():
@@ -41,11 +43,11 @@ def compile_wheel(source: str, target: str) -> None:
                 continue
             data = old.read(name)
             if name.endswith(".py"):
-                name, data = name + "c", compile_source(data, name)
+                name, data = name + "c", compile_source(data, f"{place}/{name}")
             files[name] = data
-    info = next(str(Path(name).parent) for name in files if name.endswith(".dist-info/WHEEL"))
-    record = "".join(f"{name},sha256={digest(data)},{len(data)}\n" for name, data in files.items())
-    files[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n".encode()
+    for info in [str(Path(name).parent) for name in files if name.endswith(".dist-info/WHEEL")]:
+        record = "".join(f"{name},sha256={digest(data)},{len(data)}\n" for name, data in files.items())
+        files[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n".encode()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as new:
         for name, data in files.items():
             entry = zipfile.ZipInfo(name, TIME)
