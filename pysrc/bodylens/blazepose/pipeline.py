@@ -44,8 +44,12 @@ def _together() -> OneEuro:
 ALL = _together()
 
 # A detection is of someone who is followed already if the middles of their hips are closer than this part of the
-# body.
-NEAR = 0.12
+# circle around the body.
+NEAR = 0.1
+# From which score a detection counts: for one person as in the original; among several the detector is less sure of all
+# but one, and the landmark network has the last word.
+DETECTION_OF_ONE = 0.5
+DETECTION_OF_SEVERAL = 0.2
 # Two persons whose landmarks are more alike than this are one (object keypoint similarity).
 TWIN = 0.5
 # The detector looks for more people at first every frame, then ever more seldom, at least once in so many frames.
@@ -94,7 +98,8 @@ class BlazePose:
         enable_segmentation: give a mask for each person.
         smooth_segmentation: calm masks over time.
         static_image_mode: take each picture for itself: no tracking, no smoothing.
-        min_detection_confidence: from which score a detection counts, 0 … 1.
+        min_detection_confidence: from which score a detection counts, 0 … 1; None takes 0.5 for one person and 0.2 for
+            several, of whom the landmark network is then asked.
         min_tracking_confidence: below which score of the landmark network a person is taken for lost, 0 … 1.
         max_poses: how many people to follow. With more than one, the detector goes on looking for others now and then.
         threshold: the probability from which a cell of a mask counts, above 0 and at most 1.
@@ -113,12 +118,14 @@ class BlazePose:
         enable_segmentation: bool = False,
         smooth_segmentation: bool = True,
         static_image_mode: bool = False,
-        min_detection_confidence: float = 0.5,
+        min_detection_confidence: float | None = None,
         min_tracking_confidence: float = 0.5,
         max_poses: int = 1,
         threshold: float = 0.5,
         flip_horizontal: bool = False,
     ) -> None:
+        if min_detection_confidence is None:
+            min_detection_confidence = DETECTION_OF_ONE if max_poses == 1 else DETECTION_OF_SEVERAL
         for name, value in (
             ("min_detection_confidence", min_detection_confidence),
             ("min_tracking_confidence", min_tracking_confidence),
@@ -345,7 +352,7 @@ class BlazePose:
 
 
 def _near(a: Region, b: Region) -> bool:
-    reach = NEAR * MARGIN * min(a.width, b.width)
+    reach = NEAR * min(a.width, b.width) / MARGIN
     return (a.x - b.x) ** 2 + (a.y - b.y) ** 2 < reach**2
 
 
