@@ -1,4 +1,4 @@
-"""Give a wheel a build tag: python retag.py WHEEL BUILD_TAG. Prints the new file's name and sha256.
+"""Give a wheel a build tag: python retag.py WHEEL BUILD_TAG FOLDER. Prints the new file's name, sha256 and size.
 
 The tag tells our numpy from the official file of the same version: it is in the name and in WHEEL, and nothing else
 changes.
@@ -39,5 +39,5 @@ def retag(wheel: Path, build: str, folder: Path) -> Path:
 
 
 if __name__ == "__main__":
-    written = retag(Path(sys.argv[1]), sys.argv[2], Path(__file__).parent)
+    written = retag(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))
     print(written.name, hashlib.sha256(written.read_bytes()).hexdigest(), written.stat().st_size)

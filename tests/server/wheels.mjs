@@ -1,0 +1,21 @@
+// Load wheels into Pyodide under node, and give what a piece of Python says, with the times, as JSON.
+// node wheels.mjs PYODIDE_FOLDER FOLDER_WITH_LOCK_AND_WHEELS STANDARD_LIBRARY PACKAGES < program.py
+import { readFile } from "node:fs/promises";
+import { pathToFileURL } from "node:url";
+
+const [pyodide, folder, stdLibURL, packages] = process.argv.slice(2);
+const { loadPyodide } = await import(pathToFileURL(`${pyodide}/pyodide.mjs`).href);
+const times = {};
+const timed = async (name, work) => {
+  const begun = performance.now();
+  const result = await work();
+  times[name] = Math.round(performance.now() - begun);
+  return result;
+};
+const python = await timed("boot", () =>
+  loadPyodide({ indexURL: `${pyodide}/`, lockFileURL: `${folder}/pyodide-lock.json`, stdLibURL, stdout: () => {} }),
+);
+await timed("load", () => python.loadPackage(packages.split(","), { messageCallback: () => {}, checkIntegrity: true }));
+await timed("import", () => python.runPython("import numpy"));
+const told = JSON.parse(await python.runPythonAsync(await readFile("/dev/stdin", "utf8")));
+console.log(JSON.stringify({ ...told, times }));
