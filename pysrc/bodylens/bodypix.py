@@ -3,7 +3,7 @@
 ref: PersonLab, https://arxiv.org/abs/1803.08225; tfjs-models, body-pix/ (2019, version 2).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,18 +17,18 @@ from bodylens.people import People
 from bodylens.personlab import Poses, decode_multiple, sigmoid
 from bodylens.pipeline import Estimation, Infer, Keep
 from bodylens.posenet import (
+    POSE_HEADS,
     Answer,
     Inputs,
     Net,
     Picture,
     again,
     heads_of,
-    nearest_size,
+    look,
     require,
     require_decoding,
     to_people,
     to_poses,
-    valid_resolution,
 )
 from bodylens.region import Region
 from bodylens.segmentation import Segmentation
@@ -44,9 +44,8 @@ PART_NAMES = (
 
 RESOLUTIONS = {"low": 0.25, "medium": 0.5, "high": 0.75, "full": 1.0}
 
-_SIZES = ((513, 417), (257, 257), (353, 257), (641, 481))
 INPUTS = {
-    "bodypix-050": Inputs("bodypix-050", {16: _SIZES}),
+    "bodypix-050": Inputs("bodypix-050", {16: {(481, 353): "", (321, 241): "small"}, 8: {(481, 353): "stride8"}}),
 }
 
 
@@ -62,7 +61,9 @@ class BodyPix:
         segment_body_parts: also tell the 24 parts apart.
         flip_horizontal: mirror the result.
         internal_resolution: how large the input is against the frame: "low", "medium", "high", "full", or a number from
-            0.1 to 2.
+            0.1 to 2. Where it is not given, the network's usual input is taken.
+        any_size: take the input just as large as asked for, not the most similar size in the catalogue; natively alone.
+        output_stride: 16, or 8, which is more exact and slower.
         segmentation_threshold: from 0 to 1, the probability above which a pixel is a person.
         max_detections: people at most, from 1.
         score_threshold: from 0 to 1, the least score of the keypoint that a person is found by; and, where people are
@@ -70,8 +71,6 @@ class BodyPix:
         nms_radius: above 0, pixels of the input within which two equal keypoints are one.
         min_keypoint_score: from 0 to 1; only keypoints above it draw pixels to their person.
         refine_steps: from 1 to 20, how often a pixel's way to its person is corrected.
-
-    The catalogue holds a few input sizes; the nearest one is taken.
 
     """
 
@@ -82,7 +81,9 @@ class BodyPix:
         multi_segmentation: bool = False,
         segment_body_parts: bool = False,
         flip_horizontal: bool = False,
-        internal_resolution: str | float = "medium",
+        internal_resolution: str | float | None = None,
+        any_size: bool = False,
+        output_stride: int = 16,
         segmentation_threshold: float = 0.7,
         max_detections: int = 10,
         score_threshold: float = 0.4,
@@ -91,7 +92,8 @@ class BodyPix:
         refine_steps: int = 10,
     ) -> None:
         self.inputs = INPUTS[model]
-        self.stride = next(iter(self.inputs.sizes))
+        self.inputs.require(output_stride)
+        self.stride = output_stride
         if isinstance(internal_resolution, str):
             if internal_resolution not in RESOLUTIONS:
                 names = ", ".join(RESOLUTIONS)
@@ -99,7 +101,8 @@ class BodyPix:
                     f"internal_resolution must be {names} or a number from 0.1 to 2, not {internal_resolution!r}"
                 )
             internal_resolution = RESOLUTIONS[internal_resolution]
-        require("internal_resolution", internal_resolution, 0.1, 2)
+        if internal_resolution is not None:
+            require("internal_resolution", internal_resolution, 0.1, 2)
         require("segmentation_threshold", segmentation_threshold, 0, 1)
         require("min_keypoint_score", min_keypoint_score, 0, 1)
         require("refine_steps", refine_steps, 1, 20)
@@ -108,6 +111,7 @@ class BodyPix:
         self.parts = segment_body_parts
         self.flip = flip_horizontal
         self.resolution = internal_resolution
+        self.any_size = any_size
         self.threshold = segmentation_threshold
         self.most = max_detections
         self.score_threshold = score_threshold
@@ -120,34 +124,30 @@ class BodyPix:
         """The variant for a common camera's frame; for another frame another one may be asked for."""
         return (self.ahead(Frame(0, 0.0, 640, 480))[0].model,)
 
-    def size(self, frame: Frame) -> tuple[int, int]:
-        """Choose the input's (width, height) for a frame."""
-        wanted = [valid_resolution(side * self.resolution, self.stride) for side in (frame.width, frame.height)]
-        return nearest_size(self.inputs.sizes[self.stride], wanted[0], wanted[1])
+    def input(self, frame: Frame) -> tuple[str, tuple[int, int]]:
+        """Choose the variant for a frame: its label, and its input's (width, height)."""
+        if self.resolution is None:
+            return self.inputs.usual(self.stride)
+        width, height = frame.width * self.resolution, frame.height * self.resolution
+        return self.inputs.choose(self.stride, width, height, self.any_size)
 
     def ahead(self, frame: Frame) -> Sequence[Infer]:
         """Every frame asks the same: look at all of it."""
-        width, height = size = self.size(frame)
-        fetch = ["heatmaps", "short_offsets", "displacement_fwd", "displacement_bwd", "segments"]
+        label, size = self.input(frame)
+        fetch = [*POSE_HEADS, "segments"]
         if self.parts:
             fetch.append("part_heatmaps")
         if self.multi:
             fetch.append("long_offsets")
-        return (
-            Infer(
-                self.inputs.label(self.stride, size),
-                Region.whole(frame.width, frame.height).letterboxed(width / height),
-                fetch=tuple(fetch),
-                keep=(Keep("segments", activation="sigmoid", threshold=self.threshold),),
-            ),
-        )
+        mask = Keep("segments", activation="sigmoid", threshold=self.threshold)
+        return (look(label, frame, size, tuple(fetch), (mask,)),)
 
     def estimate(self, frame: Frame) -> Estimation:
         """Find people; ids count them in the order in which they were found, and are not tracked."""
         (request,) = requests = self.ahead(frame)
         (result,) = yield requests
         outputs = result.outputs
-        size = self.size(frame)
+        size = self.input(frame)[1]
         poses = decode_multiple(heads_of(outputs, self.stride), self.most, self.score_threshold, self.radius)
         if self.multi:
             poses = _above(poses, self.score_threshold)
@@ -285,7 +285,7 @@ def segment_person(net: Net, image: Picture, **options: Any) -> Answer:  # noqa:
     Args:
         net: what `create_segmenter("bodypix-…")` gave.
         image: (h, w, 3) uint8 RGB.
-        options: as of `BodyPix`, for this picture alone.
+        options: as of `BodyPix`, for this picture alone; `internal_resolution` is "medium" where it is not given.
 
     Returns:
         A `PersonSegmentation`; in the page an awaitable of it.
@@ -294,29 +294,32 @@ def segment_person(net: Net, image: Picture, **options: Any) -> Answer:  # noqa:
         ValueError: an option is out of range; the message names the range.
 
     """
-    return again(net, image, then=to_person, **options)
+    return _segment(net, image, to_person, options)
 
 
 def segment_person_parts(net: Net, image: Picture, **options: Any) -> Answer:  # noqa: ANN401
     """Say which part of the body each pixel is; as `segment_person`, but a `PartSegmentation`."""
-    return again(net, image, then=to_parts, segment_body_parts=True, **options)
+    return _segment(net, image, to_parts, options, segment_body_parts=True)
 
 
 def segment_multi_person(net: Net, image: Picture, **options: Any) -> Answer:  # noqa: ANN401
     """Say which pixels belong to which person; as `segment_person`, but a `PersonSegmentation` for each of them."""
-    return again(net, image, then=to_persons, multi_segmentation=True, **options)
+    return _segment(net, image, to_persons, options, multi_segmentation=True)
 
 
 def segment_multi_person_parts(net: Net, image: Picture, **options: Any) -> Answer:  # noqa: ANN401
     """Say which part of which person each pixel is; as `segment_person`, but a `PartSegmentation` for each person."""
-    return again(net, image, then=to_persons_parts, multi_segmentation=True, segment_body_parts=True, **options)
+    return _segment(net, image, to_persons_parts, options, multi_segmentation=True, segment_body_parts=True)
+
+
+def _segment(
+    net: Net, image: Picture, then: Callable[[People], Any], options: Mapping[str, Any], **maps: bool
+) -> Answer:
+    return again(net, image, then=then, **{"internal_resolution": "medium", **options, **maps})
 
 
 def estimate_person_segmentation(
-    net: Net,
-    image: Picture,
-    output_stride: int = 16,
-    segmentation_threshold: float = 0.5,
+    net: Net, image: Picture, output_stride: int = 16, segmentation_threshold: float = 0.5
 ) -> Answer:
     """Do as `segment_person`, by the name, defaults and result of 2019.
 
@@ -324,17 +327,12 @@ def estimate_person_segmentation(
         `{"width", "height", "data"}`, where data is (width * height,) uint8, 0 or 1; in the page an awaitable of it.
 
     """
-    _require_stride(net, output_stride)
-    return again(
-        net, image, then=lambda people: _flat(to_person(people)), segmentation_threshold=segmentation_threshold
-    )
+    options = {"output_stride": output_stride, "segmentation_threshold": segmentation_threshold}
+    return _segment(net, image, lambda people: _flat(to_person(people)), options)
 
 
 def estimate_part_segmentation(
-    net: Net,
-    image: Picture,
-    output_stride: int = 16,
-    segmentation_threshold: float = 0.5,
+    net: Net, image: Picture, output_stride: int = 16, segmentation_threshold: float = 0.5
 ) -> Answer:
     """Do as `segment_person_parts`, by the name, defaults and result of 2019.
 
@@ -344,20 +342,8 @@ def estimate_part_segmentation(
         `{"width", "height", "data"}`, where data is (width * height,) int32, -1 … 23; in the page an awaitable of it.
 
     """
-    _require_stride(net, output_stride)
-    return again(
-        net,
-        image,
-        then=lambda people: _flat(to_parts(people)),
-        segment_body_parts=True,
-        segmentation_threshold=segmentation_threshold,
-    )
-
-
-def _require_stride(net: Net, output_stride: int) -> None:
-    strides = net.pipeline.inputs.sizes
-    if output_stride not in strides:
-        raise ValueError(f"output_stride must be {' or '.join(map(str, strides))}, not {output_stride}")
+    options = {"output_stride": output_stride, "segmentation_threshold": segmentation_threshold}
+    return _segment(net, image, lambda people: _flat(to_parts(people)), options, segment_body_parts=True)
 
 
 def _flat(segmentation: PersonSegmentation | PartSegmentation) -> dict[str, Any]:

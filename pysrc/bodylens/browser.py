@@ -138,6 +138,9 @@ async def _read(mask: Mask, size: tuple[int, int], frame: Frame) -> NDArray[np.f
 class Estimator:
     """Runs a pipeline in the page: as natively, but awaited."""
 
+    # Whether networks with an open input size run here.
+    any_size = False
+
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
         self.index = 0

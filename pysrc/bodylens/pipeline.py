@@ -50,6 +50,7 @@ class Infer:
         region: where to look; what lies outside the frame is black.
         fetch: outputs to give back as arrays.
         keep: outputs to leave on the device as masks.
+        size: (width, height) of the input, for a model that takes any; None for one that has its own.
 
     """
 
@@ -57,6 +58,7 @@ class Infer:
     region: Region
     fetch: tuple[str, ...] = ()
     keep: tuple[Keep, ...] = ()
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from bodylens.flip import flip
 from bodylens.frame import Frame
 from bodylens.people import People
 from bodylens.personlab import REFINEMENTS, Heads, Poses, decode_multiple, decode_single
-from bodylens.pipeline import Estimation, Infer
+from bodylens.pipeline import Estimation, Infer, Keep
 from bodylens.region import Region
 from bodylens.topology import COCO
 
@@ -25,6 +25,8 @@ T = TypeVar("T")
 Net = Any
 Picture = Any
 Answer = Any
+
+POSE_HEADS = ("heatmaps", "offsets", "displacement_fwd", "displacement_bwd")
 
 # Keypoints below it do not count for a person's box.
 BOX_SCORE = 0.3
@@ -63,37 +65,59 @@ def require_decoding(max_detections: int, score_threshold: float, nms_radius: fl
         raise ValueError(f"nms_radius must be above 0, not {nms_radius}")
 
 
-def nearest_size(sizes: Sequence[tuple[int, int]], width: float, height: float) -> tuple[int, int]:
-    """Choose the (width, height) that differs least in proportion."""
-    return min(sizes, key=lambda size: abs(log(size[0] / width)) + abs(log(size[1] / height)))
-
-
 class Inputs:
-    """The input sizes that one model comes in, each a variant of its own in the catalogue.
+    """The input sizes and strides that one model comes in.
 
     Attributes:
         model: its name in the catalogue.
-        sizes: (width, height) by stride; the first one is the model as such.
+        sizes: by stride, the catalogue's variant for each (width, height) of the input; the first one is the usual one.
 
     """
 
-    def __init__(self, model: str, sizes: Mapping[int, Sequence[tuple[int, int]]]) -> None:
+    def __init__(self, model: str, sizes: Mapping[int, Mapping[tuple[int, int], str]]) -> None:
         self.model = model
         self.sizes = sizes
 
-    def label(self, stride: int, size: tuple[int, int]) -> str:
-        """Give the catalogue's name for a stride and an input size."""
-        first = next(iter(self.sizes))
-        if (stride, size) == (first, self.sizes[first][0]):
-            return self.model
-        return f"{self.model}+stride{stride}-{size[0]}x{size[1]}"
+    def require(self, stride: int) -> None:
+        """Refuse a stride that there is not.
+
+        Raises:
+            ValueError: the message names those that there are.
+
+        """
+        if stride not in self.sizes:
+            strides = " or ".join(map(str, sorted(self.sizes)))
+            raise ValueError(f"output_stride must be {strides} for {self.model}, not {stride}")
+
+    def choose(self, stride: int, width: float, height: float, any_size: bool) -> tuple[str, tuple[int, int]]:
+        """Choose the variant for an input of about `width` × `height`: its label, and its (width, height).
+
+        With `any_size` the input is just as large as asked for, rounded down to what the network can take; otherwise
+        the size is that of the variant that differs least in proportion.
+        """
+        if any_size:
+            variant = self.sizes[stride][next(iter(self.sizes[stride]))]
+            parts = [self.model, variant, "any-size"]
+            return "+".join(filter(None, parts)), (valid_resolution(width, stride), valid_resolution(height, stride))
+        sizes = self.sizes[stride]
+        size = min(sizes, key=lambda size: abs(log(size[0] / width)) + abs(log(size[1] / height)))
+        return self._label(sizes[size]), size
+
+    def usual(self, stride: int) -> tuple[str, tuple[int, int]]:
+        """Give the label and (width, height) of the usual input."""
+        size, variant = next(iter(self.sizes[stride].items()))
+        return self._label(variant), size
+
+    def _label(self, variant: str) -> str:
+        return f"{self.model}+{variant}" if variant else self.model
 
 
-_SQUARES = ((257, 257), (353, 257), (513, 417), (641, 481))
-INPUTS = {
-    "posenet-050": Inputs("posenet-050", {16: _SQUARES, 8: _SQUARES, 32: _SQUARES}),
-    "posenet-075": Inputs("posenet-075", {16: _SQUARES, 8: _SQUARES, 32: _SQUARES}),
+_SIZES = {
+    16: {(385, 385): "", (257, 257): "small", (513, 289): "wide", (513, 513): "large"},
+    8: {(385, 385): "stride8"},
+    32: {(385, 385): "stride32"},
 }
+INPUTS = {name: Inputs(name, _SIZES) for name in ("posenet-050", "posenet-075")}
 
 
 class PoseNet:
@@ -104,14 +128,14 @@ class PoseNet:
         decoding: "multi-person", or "single-person", which is right where there is only one.
         output_stride: 8, 16 or 32; smaller is more exact and slower.
         image_scale_factor: from 0.2 to 1, how large the input is against the frame; smaller is faster.
-        input_resolution: the input's size in pixels, one number or (width, height), instead of the scale factor.
+        input_resolution: the input's size in pixels, one number or (width, height), from 33 to 2049, instead of the
+            scale factor. Where neither is given, the network's usual input is taken.
+        any_size: take the input just as large as asked for, not the most similar size in the catalogue; natively alone.
         flip_horizontal: mirror the result.
         max_detections: people at most, from 1.
         score_threshold: from 0 to 1, the least score of the keypoint that a person is found by.
         nms_radius: above 0, pixels of the input within which two equal keypoints are one.
         refine_steps: from 0 to 10, how often a keypoint is pulled to where the offsets around it point.
-
-    The catalogue holds a few input sizes; the nearest one is taken.
 
     """
 
@@ -121,8 +145,9 @@ class PoseNet:
         *,
         decoding: Literal["multi-person", "single-person"] = "multi-person",
         output_stride: int = 16,
-        image_scale_factor: float = 0.5,
+        image_scale_factor: float | None = None,
         input_resolution: int | tuple[int, int] | None = None,
+        any_size: bool = False,
         flip_horizontal: bool = False,
         max_detections: int = 5,
         score_threshold: float = 0.5,
@@ -132,16 +157,20 @@ class PoseNet:
         self.inputs = INPUTS[model]
         if decoding not in ("multi-person", "single-person"):
             raise ValueError(f"decoding must be multi-person or single-person, not {decoding!r}")
-        if output_stride not in self.inputs.sizes:
-            strides = ", ".join(map(str, sorted(self.inputs.sizes)))
-            raise ValueError(f"output_stride must be one of {strides} for {model}, not {output_stride}")
-        require("image_scale_factor", image_scale_factor, 0.2, 1)
+        self.inputs.require(output_stride)
+        if image_scale_factor is not None:
+            require("image_scale_factor", image_scale_factor, 0.2, 1)
+        if isinstance(input_resolution, int):
+            input_resolution = (input_resolution, input_resolution)
+        for side in input_resolution or ():
+            require("input_resolution", side, 33, 2049)
         require("refine_steps", refine_steps, 0, 10)
         require_decoding(max_detections, score_threshold, nms_radius)
         self.single = decoding == "single-person"
         self.stride = output_stride
         self.scale = image_scale_factor
-        self.resolution = (input_resolution,) * 2 if isinstance(input_resolution, int) else input_resolution
+        self.resolution = input_resolution
+        self.any_size = any_size
         self.flip = flip_horizontal
         self.most = max_detections
         self.threshold = score_threshold
@@ -153,18 +182,19 @@ class PoseNet:
         """The variant for a common camera's frame; for another frame another one may be asked for."""
         return (self.ahead(Frame(0, 0.0, 640, 480))[0].model,)
 
-    def size(self, frame: Frame) -> tuple[int, int]:
-        """Choose the input's (width, height) for a frame."""
-        width, height = self.resolution or (frame.width * self.scale, frame.height * self.scale)
-        wanted = valid_resolution(width, self.stride), valid_resolution(height, self.stride)
-        return nearest_size(self.inputs.sizes[self.stride], *wanted)
+    def input(self, frame: Frame) -> tuple[str, tuple[int, int]]:
+        """Choose the variant for a frame: its label, and its input's (width, height)."""
+        if self.resolution:
+            return self.inputs.choose(self.stride, *self.resolution, self.any_size)
+        if self.scale:
+            return self.inputs.choose(self.stride, frame.width * self.scale, frame.height * self.scale, self.any_size)
+        return self.inputs.usual(self.stride)
 
     def ahead(self, frame: Frame) -> Sequence[Infer]:
         """Every frame asks the same: look at all of it."""
-        width, height = size = self.size(frame)
-        region = Region.whole(frame.width, frame.height).letterboxed(width / height)
-        fetch = ("heatmaps", "short_offsets", "displacement_fwd", "displacement_bwd")
-        return (Infer(self.inputs.label(self.stride, size), region, fetch=fetch[:2] if self.single else fetch),)
+        label, size = self.input(frame)
+        fetch = ("heatmaps", "offsets") if self.single else POSE_HEADS
+        return (look(label, frame, size, fetch),)
 
     def estimate(self, frame: Frame) -> Estimation:
         """Find people; ids count them in the order in which they were found, and are not tracked."""
@@ -175,11 +205,17 @@ class PoseNet:
             poses = decode_single(heads)
         else:
             poses = decode_multiple(heads, self.most, self.threshold, self.radius, self.refine_steps)
-        people = to_people(frame, poses, request.region, self.size(frame))
+        people = to_people(frame, poses, request.region, self.input(frame)[1])
         return flip(people) if self.flip else people
 
     def reset(self) -> None:
         """Nothing is remembered from frame to frame."""
+
+
+def look(label: str, frame: Frame, size: tuple[int, int], fetch: tuple[str, ...], keep: tuple[Keep, ...] = ()) -> Infer:
+    """Ask for all of a frame, letterboxed to an input of (width, height)."""
+    region = Region.whole(frame.width, frame.height).letterboxed(size[0] / size[1])
+    return Infer(label, region, fetch, keep, size if label.endswith("any-size") else None)
 
 
 def heads_of(outputs: Mapping[str, NDArray[np.float32]], stride: int) -> Heads:
@@ -187,7 +223,7 @@ def heads_of(outputs: Mapping[str, NDArray[np.float32]], stride: int) -> Heads:
     forward, backward = outputs.get("displacement_fwd"), outputs.get("displacement_bwd")
     return Heads(
         outputs["heatmaps"][0],
-        outputs["short_offsets"][0],
+        outputs["offsets"][0],
         None if forward is None else forward[0],
         None if backward is None else backward[0],
         stride,
@@ -327,6 +363,7 @@ def again(net: Net, image: Picture, *, then: Callable[[People], T], **options: A
 
     Natively at once; in the page awaited.
     """
+    options.setdefault("any_size", net.any_size)
     pipeline = type(net.pipeline)(net.pipeline.inputs.model, **options)
     people = net.estimate_by(pipeline, image)
     if not isawaitable(people):

@@ -7,8 +7,10 @@ from inspect import signature
 from typing import Any
 
 from bodylens.blazepose import BlazePose
+from bodylens.bodypix import BodyPix
 from bodylens.movenet import MoveNet, MoveNetMultiPose
 from bodylens.pipeline import Pipeline
+from bodylens.posenet import PoseNet
 from bodylens.selfie import SelfieSegmentation
 
 SEGMENTERS: dict[str, Callable[..., Pipeline]] = {
@@ -17,6 +19,7 @@ SEGMENTERS: dict[str, Callable[..., Pipeline]] = {
     "blazepose-lite": partial(BlazePose, enable_segmentation=True),
     "blazepose-full": partial(BlazePose, enable_segmentation=True),
     "blazepose-heavy": partial(BlazePose, enable_segmentation=True),
+    "bodypix-050": BodyPix,
 }
 
 DETECTORS: dict[str, Callable[..., Pipeline]] = {
@@ -26,6 +29,9 @@ DETECTORS: dict[str, Callable[..., Pipeline]] = {
     "movenet-lightning": MoveNet,
     "movenet-thunder": MoveNet,
     "movenet-multipose": MoveNetMultiPose,
+    "posenet-050": PoseNet,
+    "posenet-075": PoseNet,
+    "bodypix-050": BodyPix,
 }
 
 # Families may be named alone; the type of the model is then an option.

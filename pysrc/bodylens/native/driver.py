@@ -59,9 +59,12 @@ class Model:
             {key: output.name for key, output in entry.outputs.items()},
         )
 
-    def run(self, image: NDArray[np.uint8], region: Region, outputs: Sequence[str]) -> list[NDArray[np.float32]]:
+    def run(
+        self, image: NDArray[np.uint8], region: Region, outputs: Sequence[str], size: tuple[int, int] | None = None
+    ) -> list[NDArray[np.float32]]:
         """Crop, run, and give the outputs asked for."""
-        pixels = crop(image, region, self.width, self.height, self.low, self.high)
+        width, height = size or (self.width, self.height)
+        pixels = crop(image, region, width, height, self.low, self.high)
         return self.session.run([self.outputs[key] for key in outputs], {self.input: pixels})  # type: ignore[no-any-return]
 
 
@@ -95,7 +98,7 @@ class Driver:
         # Which input size suits a frame is known when the frame comes.
         if request.model not in self.models:
             self.models[request.model] = Model.load(request.model, self.threads)
-        arrays = self.models[request.model].run(image, request.region, names)
+        arrays = self.models[request.model].run(image, request.region, names, request.size)
         kept = zip(request.keep, arrays[len(request.fetch) :], strict=True)
         return Inferred(
             dict(zip(request.fetch, arrays, strict=False)),
@@ -155,6 +158,9 @@ class Estimator:
 
     Pictures are (h, w, 3) uint8 RGB; (h, w, 4) RGBA and (h, w) grey are taken as well.
     """
+
+    # Whether networks with an open input size run here.
+    any_size = True
 
     def __init__(self, pipeline: Pipeline, threads: int = 0) -> None:
         self.driver = Driver(pipeline, threads)
