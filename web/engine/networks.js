@@ -26,6 +26,9 @@ export class ModelMissing extends Error {}
 /** What the browser lacks for a provider; the message says what to do. */
 export class ProviderMissing extends Error {}
 
+/** A provider computes wrongly on this device. */
+export class ProviderWrong extends Error {}
+
 export class Networks {
   /** @type {Map<string, Promise<Network>>} */
   #networks = new Map();
@@ -115,10 +118,22 @@ export class Networks {
         graphOptimizationLevel: "all",
       });
       const network = new Network(this.ort, session, spec);
-      await network.warm();
+      if (this.provider === "wasm" || !spec.check) await network.warm();
+      else await this.#trust(network);
       this.#loaded.set(name, network);
       return network;
     });
+  }
+
+  /**
+   * Graphics drivers and their providers can be silently wrong: what fails the self-check is never used.
+   * @param {Network} network
+   */
+  async #trust(network) {
+    const { ok, why } = await network.check(0);
+    if (ok) return;
+    await network.session.release();
+    throw new ProviderWrong(`${this.provider} gives a wrong answer for ${network.spec.name} here: ${why}.`);
   }
 
   /**

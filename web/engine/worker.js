@@ -5,7 +5,7 @@ import { Compositor } from "./compositor.js";
 import { Decider } from "./decider.js";
 import { Frames } from "./frames.js";
 import { Masks } from "./masks.js";
-import { maskMatrix, ModelMissing, Networks, ProviderMissing } from "./networks.js";
+import { maskMatrix, ModelMissing, Networks, ProviderMissing, ProviderWrong } from "./networks.js";
 import { Stats } from "./stats.js";
 
 /** @typedef {import("./decider.js").Request} Request */
@@ -79,6 +79,7 @@ class Engine {
     } catch (error) {
       if (error instanceof ModelMissing) fail("model-missing", error, "model");
       else if (error instanceof ProviderMissing) fail(`no-${this.backend}`, error, "wasm");
+      else if (error instanceof ProviderWrong) fail("provider-wrong", error, "wasm");
       else fail("network", error, this.backend === "wasm" ? "restart" : "wasm");
       throw error;
     }
