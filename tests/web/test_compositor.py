@@ -59,7 +59,7 @@ def unpacked(png):
 def studio(server, browser):
     """Open an empty page of the site, so that nothing but the compositor runs."""
     page = browser.new_page()
-    page.goto(f"{server}/health")
+    page.goto(f"{server.rstrip('/')}/health")
     page.evaluate(STUDIO)
     yield page
     page.close()

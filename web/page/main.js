@@ -65,6 +65,10 @@ class App {
 
   start() {
     startPrivacy();
+    if (!("transferControlToOffscreen" in HTMLCanvasElement.prototype)) {
+      this.fail(new Problem("browser-old"));
+      return;
+    }
     this.restart();
     void this.panel.listModels(this.site.catalogue);
     this.settings.addEventListener("change", (event) => this.#changed(/** @type {CustomEvent} */ (event).detail));
@@ -149,11 +153,13 @@ class App {
   async open(open, address) {
     const { settings } = this;
     const opening = ++this.#openings;
-    const first = !settings.get("source") || settings.get("source") === address;
+    const before = settings.get("source");
+    if (before && before !== address) settings.forget("mirror");
     this.#close();
     this.opening = true;
     this.problem = null;
     settings.set("source", address);
+    settings.write();
     this.show();
     try {
       const source = await open();
@@ -168,7 +174,7 @@ class App {
     } finally {
       if (opening === this.#openings) this.opening = false;
     }
-    if (!first || !settings.given("mirror")) settings.set("mirror", this.source.mirrored);
+    settings.assume("mirror", this.source.mirrored);
     this.panel.name(["camera", "sample"].includes(address) ? "" : this.source.name);
     if (address === "camera") void this.panel.listCameras();
     this.setPaused(false);
@@ -259,6 +265,7 @@ class App {
     this.#alive = performance.now();
     this.engine.send({ type: this.#stopped ? "pause" : "resume" });
     this.source?.pause(this.#stopped);
+    if (!this.#stopped) this.source?.wanted(); // one that came during the pause was thrown away
     const button = element("pause");
     button.setAttribute("aria-pressed", String(this.paused));
     button.querySelector("use")?.setAttribute("href", this.paused ? "#icon-play" : "#icon-pause");
@@ -286,7 +293,8 @@ class App {
   show() {
     const { state, problem } = this;
     const started = Boolean(this.source || this.opening);
-    this.stage.show({ state, problem, started, booted: this.ready && this.booted });
+    const asking = this.opening && this.settings.get("source") === "camera";
+    this.stage.show({ state, problem, started, asking, booted: this.ready && this.booted });
   }
 
   /** @param {import("./engine.js").Message} message */
@@ -349,6 +357,7 @@ class App {
       if (settings.get("backend") === "wasm") this.restart();
       else settings.set("backend", "wasm");
     } else if (action === "reload") location.reload();
+    else if (problem?.code === "options") location.assign("./");
     else if (action === "start") {
       this.#close();
       this.problem = null;
@@ -436,7 +445,9 @@ class App {
   report() {
     const { state, stats, startup, python, longTasks } = this;
     const parts = Object.fromEntries(this.stage.parts);
-    return structuredClone({ state, ...stats, startup, python, longTasks, downloads: parts });
+    // @ts-expect-error only Chromium tells
+    const pageHeap = performance.memory?.usedJSHeapSize ?? null;
+    return structuredClone({ state, ...stats, startup, python, pageHeap, longTasks, downloads: parts });
   }
 }
 

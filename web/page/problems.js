@@ -80,6 +80,11 @@ const SENTENCES = {
     text: "The link stands for a file of your own. It was never stored or sent, so please open it once more.",
     actions: ["start", "sample"],
   },
+  "browser-old": {
+    title: "This browser is too old",
+    text: "bodylens draws outside the page's main thread, which this browser cannot do. Please use a current one.",
+    actions: ["reload"],
+  },
   "no-webgpu": {
     title: "No WebGPU here",
     text: "This browser or this device does not offer WebGPU. The processor does the same work.",

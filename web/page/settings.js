@@ -77,18 +77,30 @@ export class Settings extends EventTarget {
     return this.#values.get(name) ?? fallback(name);
   }
 
-  /** Whether the link or the person said so. @param {Name} name */
-  given(name) {
-    return this.#given.has(name);
-  }
-
-  /** The other way: takes the form's text as well. @param {Name} name @param {Value} value */
+  /** What the person sets; a form's text will do. @param {Name} name @param {Value} value */
   set(name, value) {
     const parsed = typeof value === "string" ? parse(name, value) : value;
-    if (parsed === null || parsed === this.get(name)) return;
-    this.#values.set(name, parsed);
+    if (parsed === null) return;
+    this.#given.add(name);
+    this.#change(name, parsed);
+  }
+
+  /** What is usual here, unless the link or the person said otherwise. @param {Name} name @param {Value} value */
+  assume(name, value) {
+    if (!this.#given.has(name)) this.#change(name, value);
+  }
+
+  /** What was said no longer counts. @param {Name} name */
+  forget(name) {
+    this.#given.delete(name);
+  }
+
+  /** @param {Name} name @param {Value} value */
+  #change(name, value) {
+    if (value === this.get(name)) return;
+    this.#values.set(name, value);
     this.dispatchEvent(new CustomEvent("change", { detail: name }));
-    this.#write();
+    this.write();
   }
 
   /** Options of the model's own pipeline. @returns {Record<string, Value>} */
@@ -115,7 +127,7 @@ export class Settings extends EventTarget {
   }
 
   /** Browsers limit how often the address may change: a slider's last position counts. */
-  #write() {
+  write() {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => history.replaceState(null, "", `?${this.query}`), 100);
   }

@@ -42,16 +42,18 @@ export class Stage {
 
   /**
    * Shows what fits the state.
-   * @param {{state: string, problem: import("./problems.js").Problem | null, started: boolean, booted: boolean}} now
+   * @param {{state: string, problem: import("./problems.js").Problem | null, started: boolean, asking: boolean,
+   *   booted: boolean}} now
    */
-  show({ state, problem, started, booted }) {
+  show({ state, problem, started, asking, booted }) {
     document.documentElement.dataset.state = state;
     element("message-card").hidden = !problem;
     element("start-card").hidden = Boolean(problem) || started;
     element("progress").hidden = Boolean(problem) || state === "running" || state === "paused" || (booted && !started);
     element("cover").hidden = !problem && (state === "running" || state === "paused");
     element("toolbar").hidden = element("meter").hidden = state !== "running" && state !== "paused";
-    element("progress-title").textContent = booted ? "Looking at the first picture…" : "Getting ready…";
+    const waiting = booted ? "Looking at the first picture…" : "Getting ready…";
+    element("progress-title").textContent = asking ? "Please allow the camera when the browser asks." : waiting;
     if (!problem) this.#say({ loading: "Getting ready", ready: "Ready", running: "Running", paused: "Paused" }[state]);
   }
 

@@ -29,6 +29,9 @@ export class Still {
   mirrored = false;
   moving = false;
 
+  /** @type {ImageBitmap | null} */
+  #decoded = null;
+
   /** @param {Blob} blob @param {string} name */
   constructor(blob, name) {
     this.blob = blob;
@@ -37,19 +40,24 @@ export class Still {
 
   /** @param {Blob} blob @param {string} name */
   static async open(blob, name) {
-    (await decode(blob)).close(); // so that a bad file is told at once
-    return new Still(blob, name);
+    const still = new Still(blob, name);
+    still.#decoded = await decode(blob);
+    return still;
   }
 
   /** @param {import("./engine.js").Engine} engine */
   async attach(engine) {
-    const bitmap = await decode(this.blob);
+    const bitmap = this.#decoded ?? (await decode(this.blob)); // the first one went with the engine that had it
+    this.#decoded = null;
     engine.send({ type: "source", source: { kind: "picture", bitmap, loop: true } }, [bitmap]);
   }
 
   wanted() {}
   pause() {}
-  close() {}
+
+  close() {
+    this.#decoded?.close();
+  }
 }
 
 /** @typedef {import("./source.js").Source} Source */

@@ -85,7 +85,7 @@ export class Video {
   async attach(engine) {
     this.#pusher?.stop();
     this.#pusher = new Pusher(this.video, engine);
-    await this.video.play();
+    this.pause(false);
   }
 
   wanted() {
@@ -95,7 +95,7 @@ export class Video {
   /** @param {boolean} paused */
   pause(paused) {
     if (paused) this.video.pause();
-    else void this.video.play();
+    else this.video.play().catch(() => undefined); // paused again before it began
   }
 
   close() {
