@@ -40,7 +40,9 @@ LOCAL = {"127.0.0.1", "localhost", "::1"}
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the sub-command."""
     parser = commands.add_parser("serve", help="serve the page on this machine")
-    parser.add_argument("--port", type=int, default=8000, help="where to listen; 0 takes any free port (default: 8000)")
+    parser.add_argument(
+        "--port", type=port_number, default=8000, help="where to listen; 0 takes any free port (default: 8000)"
+    )
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: this machine alone)")
     parser.add_argument(
         "--models",
@@ -52,21 +54,26 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.set_defaults(run=run)
 
 
+def port_number(text: str) -> int:
+    """Read --port."""
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"there is no port {port}: choose one from 1 to 65535")
+    return port
+
+
 def listen(host: str, port: int) -> socket.socket:
     """Take the port, or say why it cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
-    except OverflowError as error:
-        raise Failure(f"there is no port {port}: choose one from 1 to 65535") from error
-    except socket.gaierror as error:
-        raise Failure(f"the address {host} is not known here") from error
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise Failure(
                 f"port {port} is in use: stop what runs there, or choose another, as in --port {port + 1}"
             ) from error
-        raise Failure(f"port {port} on {host} cannot be opened: {error.strerror}") from error
+        why = str(error.strerror).partition(" (while")[0]
+        raise Failure(f"port {port} on {host} cannot be opened: {why}") from error
 
 
 def make_ready(names: Sequence[str]) -> None:
