@@ -251,6 +251,8 @@ def test_pushed_frames_come_only_when_they_are_wanted(opened, lacking):
         ("python", "Python did not start", "Restart"),
         ("frame", "The pictures cannot be worked on", "Restart"),
         ("options", "This setting is not possible", "Back to the start"),
+        ("provider-wrong", "The graphics card gives wrong answers", "Run on the processor"),
+        ("network", "The neural network did not load", "Restart"),
         ("never heard of", "Something went wrong", "Restart"),
     ],
 )

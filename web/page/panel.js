@@ -80,13 +80,17 @@ export class Panel {
 
   /** Offers the models of the catalogue. @param {string} address */
   async listModels(address) {
-    /** @type {{name: string, title?: string, variant?: string | null}[]} */
+    /** @type {{name: string, title?: string, variant?: string | null, system?: string, url?: string | null}[]} */
     const models = await fetch(address)
       .then((response) => (response.ok ? response.json() : []))
       .catch(() => []); // the engine says what is the matter
     const select = /** @type {HTMLSelectElement} */ (this.form.elements.namedItem("model"));
-    const offered = models.filter(({ variant }) => !variant);
-    select.replaceChildren(...offered.map(({ name, title }) => new Option(title ?? name, name)));
+    const offered = models.filter(({ variant, system }) => !variant && system === "selfie");
+    select.replaceChildren(
+      ...offered.map(
+        ({ name, title, url }) => new Option(`${title ?? name}${url ? "" : " (not on this site yet)"}`, name),
+      ),
+    );
     choice(select, this.settings.get("model"));
   }
 }

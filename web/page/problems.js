@@ -95,6 +95,16 @@ const SENTENCES = {
     text: "This browser or this device does not offer WebGL for networks. The processor does the same work.",
     actions: ["wasm"],
   },
+  "provider-wrong": {
+    title: "The graphics card gives wrong answers",
+    text: "The network was tried on it and did not compute what it should. The processor does the same work.",
+    actions: ["wasm"],
+  },
+  network: {
+    title: "The neural network did not load",
+    text: "Check that the site can be reached, then restart.",
+    actions: ["restart", "wasm"],
+  },
   "no-webgl2": {
     title: "The picture cannot be drawn",
     text: "This browser gives no WebGL2. Switch hardware acceleration on, or use a current browser.",
