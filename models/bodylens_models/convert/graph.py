@@ -57,6 +57,8 @@ class Graph:
         self.inputs: list[Value] = []
         self.outputs: list[Value] = []
         self.reshaped: dict[str, Value] = {}
+        # Constants that are whole numbers times a scale: (scale, zero point) by name; the file then stores those.
+        self.scales: dict[str, tuple[Array, Array]] = {}
         self._interned: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self._layouts: dict[tuple[str, bool], Value] = {}
         self._counts: dict[str, int] = {}

@@ -26,8 +26,11 @@ def serialize(
     nodes: list[Node] = []
     stored: dict[str, Array] = {}
     for name, array in graph.constants.items():
+        whole = _as_whole_numbers(array, graph.scales.get(name)) if float16 != "none" else None
         half = _as_float16(array, float16)
-        if half is None:
+        if whole is not None:
+            _unpack(name, whole, graph.scales[name], stored, nodes)
+        elif half is None:
             stored[name] = array
         else:
             stored[f"{name}_half"] = half
@@ -67,6 +70,32 @@ def serialize(
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise ConversionError(f"the conversion made a graph that is not valid: {str(error).splitlines()[0]}") from error
     return bytes(model.SerializeToString(deterministic=True))
+
+
+def _as_whole_numbers(array: Array, scales: tuple[Array, Array] | None) -> Array | None:
+    """The int8 or uint8 numbers that give exactly `array` with this scale and zero point, or None."""
+    if scales is None:
+        return None
+    scale, zero = scales
+    numbers = np.round(array / scale) + zero
+    for dtype in (np.int8, np.uint8):
+        whole = numbers.astype(dtype) if np.isfinite(numbers).all() else np.zeros(array.shape, dtype)
+        if np.array_equal((whole.astype(np.float32) - zero) * scale, array):
+            return whole
+    return None
+
+
+def _unpack(name: str, whole: Array, scales: tuple[Array, Array], stored: dict[str, Array], nodes: list[Node]) -> None:
+    """Nodes of constants that make the real weights; runtimes compute them once, when they load the file."""
+    scale, zero = scales
+    stored[f"{name}_whole"], stored[f"{name}_scale"] = whole, scale
+    nodes.append(Node("Cast", [f"{name}_whole"], [f"{name}_number"], {"to": onnx.TensorProto.FLOAT}))
+    number = f"{name}_number"
+    if zero.any():
+        stored[f"{name}_zero"] = zero
+        nodes.append(Node("Sub", [number, f"{name}_zero"], [f"{name}_moved"]))
+        number = f"{name}_moved"
+    nodes.append(Node("Mul", [number, f"{name}_scale"], [name]))
 
 
 def _dims(value: Value, any_size: bool, height: str, width: str) -> list[int | str]:

@@ -5,6 +5,7 @@ import numpy as np
 from bodylens_models.convert.error import ConversionError
 from bodylens_models.convert.from_tfjs.file import Node
 from bodylens_models.convert.from_tfjs.reader import Reader, operator
+from bodylens_models.convert.operators import indexing
 from bodylens_models.convert.operators.shape import cast
 from bodylens_models.convert.value import Value
 
@@ -15,11 +16,7 @@ INT32, INT64 = np.dtype(np.int32), np.dtype(np.int64)
 def gather_nd(reader: Reader, node: Node) -> Value:
     """A tensor and indices (…, k) into its first k axes."""
     x, indices = reader.inputs(node, 2)[:2]
-    depth = indices.shape[-1]
-    if depth > len(x.shape):
-        raise ConversionError(f"{node.name} indexes {depth} axes of {list(x.shape)}")
-    plain, whole = reader.graph.source_order(x), cast(reader.graph, reader.graph.source_order(indices), INT64)
-    return reader.graph.node("GatherND", [plain, whole], (*indices.shape[:-1], *x.shape[depth:]))
+    return indexing.gather_nd(reader.graph, x, indices)
 
 
 @operator("GatherV2", "Gather")

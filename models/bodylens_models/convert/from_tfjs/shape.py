@@ -39,31 +39,13 @@ def squeeze(reader: Reader, node: Node) -> Value:
 @operator("Pack")
 def pack(reader: Reader, node: Node) -> Value:
     """Tensors stacked along a new axis."""
-    parts = reader.inputs(node)
-    axis = int(node.attributes.get("axis", 0))
-    axis = axis + len(parts[0].shape) + 1 if axis < 0 else axis
-    wider = [shape.reshape(reader.graph, part, (*part.shape[:axis], 1, *part.shape[axis:])) for part in parts]
-    return shape.concat(reader.graph, wider, axis)
+    return shape.stack(reader.graph, reader.inputs(node), int(node.attributes.get("axis", 0)))
 
 
 @operator("Unpack")
 def unpack(reader: Reader, node: Node) -> list[Value]:
     """The slices of a tensor along an axis, without that axis."""
-    x = reader.inputs(node)[0]
-    axis = int(node.attributes.get("axis", 0)) % len(x.shape)
-    rest = (*x.shape[:axis], *x.shape[axis + 1 :])
-    return [shape.reshape(reader.graph, part, rest) for part in pieces(reader, x, axis, [1] * x.shape[axis])]
-
-
-def pieces(reader: Reader, x: Value, axis: int, lengths: list[int]) -> list[Value]:
-    """X cut along `axis` into pieces of these lengths; slices, for WebGL has no Split of this version."""
-    results, at = [], 0
-    for length in lengths:
-        begin, end = [0] * len(x.shape), list(x.shape)
-        begin[axis], end[axis] = at, at + length
-        results.append(shape.cut(reader.graph, x, begin, end))
-        at += length
-    return results
+    return shape.unstack(reader.graph, reader.inputs(node)[0], int(node.attributes.get("axis", 0)))
 
 
 @operator("Split")
@@ -73,14 +55,16 @@ def split(reader: Reader, node: Node) -> list[Value]:
     axis, count = reader.numbers(at, "an axis")[0] % len(x.shape), int(node.attributes["num_split"])
     if count < 1 or x.shape[axis] % count:
         raise ConversionError(f"{node.name} cuts {list(x.shape)} into {count} pieces")
-    return pieces(reader, x, axis, [x.shape[axis] // count] * count)
+    return shape.pieces(reader.graph, x, axis, [x.shape[axis] // count] * count)
 
 
 @operator("SplitV")
 def split_v(reader: Reader, node: Node) -> list[Value]:
     """A tensor, the lengths of the pieces, an axis."""
     x, lengths, at = reader.inputs(node, 3)[:3]
-    return pieces(reader, x, reader.numbers(at, "an axis")[0] % len(x.shape), reader.numbers(lengths, "lengths"))
+    return shape.pieces(
+        reader.graph, x, reader.numbers(at, "an axis")[0] % len(x.shape), reader.numbers(lengths, "lengths")
+    )
 
 
 @operator("ConcatV2")

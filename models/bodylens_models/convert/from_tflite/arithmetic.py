@@ -48,10 +48,12 @@ def prelu(reader: Reader, op: Operator) -> Value:
     return activation.prelu(reader.graph, *reader.both(op))
 
 
-@operator("DEQUANTIZE")
+@operator("DEQUANTIZE", "QUANTIZE")
 def dequantize(reader: Reader, op: Operator) -> Value:
-    """float16 constants to float32."""
+    """float16 constants to float32; of whole numbers nothing, for the graph computes with what they stand for."""
     x = reader.first(op)
+    if x.dtype == np.float32:
+        return x
     if x.data is None or x.dtype != np.float16:
-        raise ConversionError("DEQUANTIZE of something other than float16 weights")
+        raise ConversionError(f"{op.name} of {x.dtype}, which is neither float16 weights nor quantised")
     return reader.graph.constant(x.data.astype(np.float32))

@@ -6,7 +6,7 @@ import numpy as np
 import tflite
 
 from bodylens_models.convert.error import ConversionError
-from bodylens_models.convert.from_tflite import options
+from bodylens_models.convert.from_tflite import options, quantized
 from bodylens_models.convert.from_tflite.file import Operator
 from bodylens_models.convert.from_tflite.reader import Reader, operator
 from bodylens_models.convert.operators import activation, convolution
@@ -34,6 +34,7 @@ def conv_2d(reader: Reader, op: Operator) -> Value:
         dilations=(o.DilationHFactor(), o.DilationWFactor()),
         padding=options.padding(o.Padding()),
     )
+    quantized.remember(reader.graph, reader.tensor(op.inputs[1]).quantization)
     return activation.fused(reader.graph, y, options.activation(o.FusedActivationFunction()))
 
 
@@ -54,6 +55,7 @@ def depthwise_conv_2d(reader: Reader, op: Operator) -> Value:
         dilations=(o.DilationHFactor(), o.DilationWFactor()),
         padding=options.padding(o.Padding()),
     )
+    quantized.remember(reader.graph, reader.tensor(op.inputs[1]).quantization)
     return activation.fused(reader.graph, y, options.activation(o.FusedActivationFunction()))
 
 

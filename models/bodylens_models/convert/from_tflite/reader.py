@@ -4,15 +4,20 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from bodylens_models.convert.error import ConversionError
+from bodylens_models.convert.from_tflite import quantized
 from bodylens_models.convert.from_tflite.file import DAMAGE, File, Operator, Tensor
 from bodylens_models.convert.graph import Graph
 from bodylens_models.convert.value import Value
 
 
 class Reader:
-    """One conversion: the file, the graph that it becomes, and which tensor is which value."""
+    """One conversion: the file, the graph that it becomes, and which tensor is which value.
 
-    def __init__(self, file: File, graph: Graph) -> None:
+    exact: round between operators where the original does.
+    """
+
+    def __init__(self, file: File, graph: Graph, *, exact: bool = False) -> None:
+        self.exact = exact
         self.file = file
         self.graph = graph
         self.values: dict[int, Value] = {}
@@ -31,7 +36,8 @@ class Reader:
                 raise ConversionError(f"tensor {tensor.name or index} is used before it is computed")
             if tensor.sparsity is not None:
                 raise ConversionError(f"tensor {tensor.name or index} is sparse and used without DENSIFY")
-            self.values[index] = self.graph.constant(tensor.data)
+            known = tensor.data if tensor.quantization is None else quantized.real(tensor)
+            self.values[index] = self.graph.constant(known)
         return self.values[index]
 
     def inputs(self, operator: Operator, least: int) -> list[Value | None]:
@@ -92,9 +98,12 @@ def add_operators(reader: Reader, until: set[str] | None = None) -> None:
         if len(results) < len(op.outputs):
             raise ConversionError(f"{op.name} is said to have {len(op.outputs)} outputs")
         for index, value in zip(op.outputs, results, strict=False):
-            _compare(reader.tensor(index), value)
+            tensor = reader.tensor(index)
+            _compare(tensor, value)
+            if op.name not in quantized.MOVES:
+                value = quantized.settle(reader.graph, tensor, value, exact=reader.exact)
             reader.values[index] = value
-            left.discard(reader.tensor(index).name)
+            left.discard(tensor.name)
         if until is not None and not left:
             return
 

@@ -110,6 +110,32 @@ def cut(
     return graph.node("Slice", inputs, shape, channels_first=x.channels_first)
 
 
+def pieces(graph: Graph, x: Value, axis: int, lengths: Sequence[int]) -> list[Value]:
+    """X cut along the source's `axis` into pieces of these lengths; slices, for WebGL lacks the newer Split."""
+    if sum(lengths) != x.shape[axis] or min(lengths, default=0) < 1:
+        raise ConversionError(f"{list(x.shape)} cannot be cut along axis {axis} into pieces of {list(lengths)}")
+    results, at = [], 0
+    for length in lengths:
+        begin, end = [0] * len(x.shape), list(x.shape)
+        begin[axis], end[axis] = at, at + length
+        results.append(cut(graph, x, begin, end))
+        at += length
+    return results
+
+
+def stack(graph: Graph, parts: Sequence[Value], axis: int) -> Value:
+    """The parts one beside another along a new axis."""
+    axis = axis + len(parts[0].shape) + 1 if axis < 0 else axis
+    return concat(graph, [reshape(graph, part, (*part.shape[:axis], 1, *part.shape[axis:])) for part in parts], axis)
+
+
+def unstack(graph: Graph, x: Value, axis: int) -> list[Value]:
+    """The slices of x along an axis, without that axis."""
+    axis = axis + len(x.shape) if axis < 0 else axis
+    rest = (*x.shape[:axis], *x.shape[axis + 1 :])
+    return [reshape(graph, part, rest) for part in pieces(graph, x, axis, [1] * x.shape[axis])]
+
+
 def cast(graph: Graph, x: Value, dtype: np.dtype[np.generic]) -> Value:
     """X with another dtype."""
     from onnx import helper
