@@ -2,11 +2,13 @@
 
 import argparse
 import sys
+from pathlib import Path
 
-from bodylens_models import catalogue, store
+from bodylens_models import catalogue, imports, store
 from bodylens_models.catalogue import UnknownModel
 from bodylens_models.convert.error import ConversionError
-from bodylens_models.progress import Step, Terminal, size
+from bodylens_models.progress import Step, Terminal
+from bodylens_models.progress import size as size_of
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -20,6 +22,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     getting.add_argument("--all", action="store_true", help="every model that can be had")
     getting.add_argument("--variant", help="the variant to make of each, e.g. webgl")
     getting.set_defaults(run=fetch)
+    bringing = actions.add_parser("import", help="bring your own .onnx, .tflite or tfjs model.json")
+    bringing.add_argument("file", metavar="FILE", type=Path)
+    bringing.add_argument("--name", help="what to call it; by default the file's own name")
+    bringing.add_argument("--size", metavar="HxW", help="height and width, for a tfjs model that leaves them open")
+    bringing.set_defaults(run=bring)
 
 
 def listing(args: argparse.Namespace) -> int:
@@ -28,12 +35,14 @@ def listing(args: argparse.Namespace) -> int:
     for name, entry in catalogue.entries().items():
         state = store.state(name)
         word = {"ready": "ready", "fetchable": "can be had", "unavailable": "not to be had"}[state.state]
-        onnx = size(state.onnx_bytes) if state.onnx_bytes else "-"
-        rows.append((name, word, size(state.source_bytes) if state.source_bytes else "-", onnx, entry.title))
+        onnx = size_of(state.onnx_bytes) if state.onnx_bytes else "-"
+        rows.append((name, word, size_of(state.source_bytes) if state.source_bytes else "-", onnx, entry.title))
     titles = ("model", "state", "source", "onnx", "what it is")
     widths = [max(len(row[i]) for row in [*rows, titles]) for i in range(4)]
     for row in [titles, *rows]:
         print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=False)) + "  " + row[4])
+    for name, record in imports.imported().items():
+        print(f"{name}: imported, {size_of(record['bytes'])}, {record['path']}")
     for name in catalogue.entries():
         state = store.state(name)
         if state.state == "unavailable":
@@ -73,6 +82,27 @@ def fetch(args: argparse.Namespace) -> int:
     finally:
         display.close()
     return 1 if failed else 0
+
+
+def bring(args: argparse.Namespace) -> int:
+    """Import a file and say what came of it; 1 when it cannot be converted or does not run."""
+    try:
+        size = tuple(int(n) for n in args.size.lower().split("x")) if args.size else None
+        if size is not None and (len(size) != 2 or min(size) < 1):
+            raise ValueError
+    except ValueError:
+        print("bodylens models import: --size is a height and a width, as in 192x256", file=sys.stderr)
+        return 2
+    try:
+        found = imports.import_file(args.file, args.name, size)
+    except ConversionError as error:
+        print(f"bodylens models import: {error}", file=sys.stderr)
+        return 1
+    print(f"{found.name}: {found.path} ({size_of(found.path.stat().st_size)})")
+    for word, ends in (("input", found.inputs), ("output", found.outputs)):
+        for name, shape in ends.items():
+            print(f"  {word} {name} [{', '.join('open' if n is None else str(n) for n in shape)}]")
+    return 0
 
 
 def _can_be_had(pair: tuple[str, str | None], display: Terminal) -> bool:

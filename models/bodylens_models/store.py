@@ -155,12 +155,13 @@ def _make(chosen: Entry, files: dict[str, Path]) -> None:
         )
     found = {"sha256": digest, "bytes": len(model), "converter": VERSION, "check": check.make(model, chosen)}
     target = _target(chosen)
-    _write(target, model)
+    write(target, model)
     # The record comes last: its presence says that the model is whole.
-    _write(target.with_suffix(".json"), json.dumps(found).encode())
+    write(target.with_suffix(".json"), json.dumps(found).encode())
 
 
-def _write(target: Path, content: bytes) -> None:
+def write(target: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".new-", delete=False) as file:
         try:

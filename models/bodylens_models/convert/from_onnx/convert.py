@@ -8,7 +8,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from bodylens_models.convert.error import ConversionError
-from bodylens_models.convert.graph import MOST_NODES, Graph
+from bodylens_models.convert.graph import MOST_NODES, Graph, checked_shape
 from bodylens_models.convert.operators import activation
 from bodylens_models.convert.operators.convolution import conv2d
 from bodylens_models.convert.operators.elementwise import binary
@@ -25,9 +25,17 @@ def load(data: bytes) -> onnx.ModelProto:
         raise ConversionError("this is not an ONNX file, or it is empty")
     if len(model.graph.node) > MOST_NODES:
         raise ConversionError("the ONNX file has more operators than any of these networks")
-    for tensor in model.graph.initializer:
+    tensors = [*model.graph.initializer, *(sparse.values for sparse in model.graph.sparse_initializer)]
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("g") or attribute.graphs:
+                raise ConversionError(f"the ONNX file has an operator with a graph of its own ({node.op_type[:40]})")
+            tensors += [attribute.t] if attribute.HasField("t") else []
+            tensors += attribute.tensors
+    for tensor in tensors:
         if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
             raise ConversionError(f"the ONNX file keeps {tensor.name[:80]!r} in another file, which is not followed")
+        checked_shape(tensor.dims)
     return model
 
 
