@@ -29,7 +29,6 @@ BROWSERS = [
 ]
 FLAGS = [
     "--no-sandbox",
-    "--enable-unsafe-webgpu",
     # Chromium's own traffic must not be mistaken for the page's.
     "--disable-background-networking",
     "--disable-component-update",
@@ -37,6 +36,8 @@ FLAGS = [
     "--no-first-run",
     "--disable-quic",
 ]
+# Without it, a browser on a machine without a GPU offers no WebGPU.
+WEBGPU = "--enable-unsafe-webgpu"
 CAMERAS = {
     "fake": ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"],
     "none": ["--use-fake-ui-for-media-stream"],
@@ -108,15 +109,15 @@ def chromium():
 
 @pytest.fixture(scope="session")
 def launch(chromium, camera_file):
-    """Give browsers, `launch(camera="fake" | "none" | "refused", args=())`; each is started once and kept."""
+    """Give browsers, `launch(camera="fake" | "none" | "refused", webgpu=True)`; each is started once and kept."""
     kind, program = chromium
     browsers = {}
 
-    def launch(camera="fake", args=()):
-        key = (camera, *args)
+    def launch(camera="fake", webgpu=True):
+        key = (camera, webgpu)
         if key not in browsers:
             film = [f"--use-file-for-fake-video-capture={camera_file}"] if camera == "fake" else []
-            flags = [*FLAGS, *CAMERAS[camera], *film, *args]
+            flags = [*FLAGS, *([WEBGPU] if webgpu else []), *CAMERAS[camera], *film]
             browsers[key] = kind.launch(executable_path=program, args=flags)
         return browsers[key]
 
@@ -133,18 +134,18 @@ def browser(launch):
 
 @pytest.fixture
 def visit(launch, server):
-    """Open the page: `visit(query="", camera="fake", args=(), script="", **context)`.
+    """Open the page: `visit(query="", camera="fake", webgpu=True, script="", **context)`.
 
     `script` runs in the page before its own program, and the other options are those of playwright's contexts. Every
     visit has storage of its own; `again=visit` reuses that of an earlier one.
     """
     contexts = []
 
-    def visit(query="", *, camera="fake", args=(), script="", again=None, program=True, **options):
+    def visit(query="", *, camera="fake", webgpu=True, script="", again=None, program=True, **options):
         if again:
             context = again.page.context
         else:
-            context = launch(camera, args).new_context(**options)
+            context = launch(camera, webgpu).new_context(**options)
             contexts.append(context)
         opened = Visit(context.new_page())
         page = opened.page

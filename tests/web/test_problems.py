@@ -1,0 +1,150 @@
+"""What can go wrong, provoked in a real Chromium: a clear sentence, a button that mends it, never a frozen canvas."""
+
+import pytest
+from playwright.sync_api import expect
+
+IN_USE = """
+navigator.mediaDevices.getUserMedia = async () => {
+  throw new DOMException("Could not start video source", "NotReadableError");
+};
+"""
+# Keeps the track and the workers within reach, so that a test can pull the plug.
+REACH = """
+globalThis.tracks = [];
+globalThis.workers = [];
+const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+navigator.mediaDevices.getUserMedia = async (wish) => {
+  const stream = await open(wish);
+  tracks.push(...stream.getTracks());
+  return stream;
+};
+globalThis.Worker = class extends Worker {
+  constructor(address, options) {
+    super(address, options);
+    workers.push(this);
+  }
+};
+"""
+
+
+def told(opened, title):
+    """Wait for a message and give its text."""
+    opened.page.wait_for_selector('html[data-state="error"]', state="attached", timeout=60000)
+    expect(opened.page.get_by_role("heading", name=title)).to_be_visible()
+    return opened.page.inner_text("body")
+
+
+def goes_on_with(opened, wait_state, button):
+    opened.page.get_by_role("button", name=button).click()
+    opened.page.wait_for_selector('html:not([data-state="error"])', state="attached")
+    wait_state(opened.page, "running")
+
+
+@pytest.mark.parametrize(
+    ("camera", "script", "title"),
+    [
+        ("refused", "", "The camera was refused"),
+        ("none", "", "No camera was found"),
+        ("fake", IN_USE, "The camera is in use"),
+    ],
+)
+def test_a_camera_that_cannot_be_had_says_why_and_offers_the_sample(visit, wait_state, camera, script, title):
+    opened = visit("?source=camera&backend=wasm", camera=camera, script=script)
+    told(opened, title)
+    goes_on_with(opened, wait_state, "Use the sample picture")
+    assert not opened.errors
+
+
+def test_a_camera_unplugged_in_mid_run_says_so_and_can_come_back(visit, wait_state):
+    opened = visit("?source=camera&backend=wasm", script=REACH)
+    wait_state(opened.page, "running")
+    # The track ends as it does when the plug is pulled: its frames stop, and the browser says so.
+    opened.page.evaluate("tracks.forEach((track) => { track.stop(); track.dispatchEvent(new Event('ended')); })")
+    told(opened, "The camera is gone")
+    goes_on_with(opened, wait_state, "Try again")
+
+
+def test_no_webgpu_says_so_and_runs_on_the_processor(visit, wait_state):
+    opened = visit("?source=sample&backend=webgpu", webgpu=False)
+    told(opened, "No WebGPU here")
+    goes_on_with(opened, wait_state, "Run on the processor")
+    assert opened.page.evaluate("bodylens.stats().backend") == "wasm"
+    assert "backend=wasm" in opened.page.url
+
+
+def test_a_model_that_was_not_prepared_says_how_to_get_it(visit, wait_state):
+    opened = visit("?backend=wasm", script="")
+    page = opened.page
+
+    def without_models(route):
+        response = route.fetch()
+        models = response.json()
+        for model in models:
+            if model["name"] == "selfie-general":
+                model.update(
+                    url=None, why="it has not been fetched yet", fetch="Run `bodylens models fetch selfie-general`."
+                )
+        route.fulfill(response=response, json=models)
+
+    page.route("**/catalogue.json", without_models)
+    page.goto(page.url + "&source=sample")
+    text = told(opened, "The model is not on this site")
+    assert "bodylens models fetch selfie-general" in text
+    page.unroute("**/catalogue.json")
+    goes_on_with(opened, wait_state, "Try again")
+
+
+@pytest.mark.parametrize("worker", ["engine", "python"])
+def test_a_worker_that_crashes_says_so_and_restarts(visit, wait_state, worker):
+    opened = visit("?source=sample&backend=wasm", script=REACH)
+    page = opened.page
+    wait_state(page, "running")
+    # A crash that the worker does not survive; what the browser then tells the page is an error event.
+    page.evaluate(
+        """(which) => {
+          const worker = workers[which === "engine" ? 0 : 1];
+          worker.terminate();
+          worker.dispatchEvent(new ErrorEvent("error", { message: "out of memory", cancelable: true }));
+        }""",
+        worker,
+    )
+    assert worker in told(opened, "The engine has crashed")
+    goes_on_with(opened, wait_state, "Restart")
+
+
+def test_a_worker_that_cannot_be_loaded_says_so_and_restarts(visit, wait_state):
+    opened = visit("?backend=wasm")
+    page = opened.page
+    page.route("**/engine/worker.js", lambda route: route.abort())
+    page.goto(page.url + "&source=sample")
+    told(opened, "The engine has crashed")
+    page.unroute("**/engine/worker.js")
+    goes_on_with(opened, wait_state, "Restart")
+
+
+def test_an_unknown_model_in_a_link_is_named(visit):
+    opened = visit("?source=sample&model=selfie-genera&backend=wasm")
+    opened.page.wait_for_selector('html[data-state="error"]', state="attached", timeout=60000)
+    assert "selfie-genera" in opened.page.inner_text("body")
+
+
+def test_a_frame_that_fails_costs_that_frame_alone(visit, wait_state):
+    opened = visit("?source=sample&backend=wasm")
+    page = opened.page
+    wait_state(page, "running")
+    # A script that asks for what cannot be done does not disturb the tracking.
+    told_off = page.evaluate(
+        """() => bodylens.python(`
+import bodylens
+from bodylens.browser import bodylens_engine
+await bodylens_engine.infer(99, "[]")
+`).catch((error) => error.message)"""
+    )
+    assert "made way" in told_off
+    assert page.evaluate("document.documentElement.dataset.state") == "running"
+
+
+def test_an_address_of_another_site_is_not_loaded(visit):
+    opened = visit("?source=https://example.org/picture.jpg&backend=wasm")
+    told(opened, "This picture lies on another site")
+    assert not [request for request in opened.requests if "example.org" in request.url.split("?")[0]]
