@@ -46,6 +46,7 @@ RESOLUTIONS = {"low": 0.25, "medium": 0.5, "high": 0.75, "full": 1.0}
 
 INPUTS = {
     "bodypix-050": Inputs("bodypix-050", {16: {(481, 353): "", (321, 241): "small"}, 8: {(481, 353): "stride8"}}),
+    "bodypix-075-int8": Inputs("bodypix-075-int8", {16: {(720, 1280): ""}}, open=False),
 }
 
 
@@ -56,14 +57,15 @@ class BodyPix:
     the maps of parts and of people.
 
     Args:
-        model: "bodypix-050".
+        model: "bodypix-050" or "bodypix-075-int8".
         multi_segmentation: also tell people apart.
         segment_body_parts: also tell the 24 parts apart.
         flip_horizontal: mirror the result.
         internal_resolution: how large the input is against the frame: "low", "medium", "high", "full", or a number from
             0.1 to 2. Where it is not given, the network's usual input is taken.
-        any_size: take the input just as large as asked for, not the most similar size in the catalogue; natively alone.
-        output_stride: 16, or 8, which is more exact and slower.
+        any_size: take the input just as large as asked for, not the most similar size in the catalogue; natively
+            alone, and not with int8.
+        output_stride: 16, or 8 (not with int8), which is more exact and slower.
         segmentation_threshold: from 0 to 1, the probability above which a pixel is a person.
         max_detections: people at most, from 1.
         score_threshold: from 0 to 1, the least score of the keypoint that a person is found by; and, where people are

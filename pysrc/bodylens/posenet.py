@@ -71,12 +71,14 @@ class Inputs:
     Attributes:
         model: its name in the catalogue.
         sizes: by stride, the catalogue's variant for each (width, height) of the input; the first one is the usual one.
+        open: whether there is a variant that takes any size.
 
     """
 
-    def __init__(self, model: str, sizes: Mapping[int, Mapping[tuple[int, int], str]]) -> None:
+    def __init__(self, model: str, sizes: Mapping[int, Mapping[tuple[int, int], str]], open: bool = True) -> None:  # noqa: A002
         self.model = model
         self.sizes = sizes
+        self.open = open
 
     def require(self, stride: int) -> None:
         """Refuse a stride that there is not.
@@ -95,7 +97,7 @@ class Inputs:
         With `any_size` the input is just as large as asked for, rounded down to what the network can take; otherwise
         the size is that of the variant that differs least in proportion.
         """
-        if any_size:
+        if any_size and self.open:
             variant = self.sizes[stride][next(iter(self.sizes[stride]))]
             parts = [self.model, variant, "any-size"]
             return "+".join(filter(None, parts)), (valid_resolution(width, stride), valid_resolution(height, stride))
@@ -117,20 +119,27 @@ _SIZES = {
     8: {(385, 385): "stride8"},
     32: {(385, 385): "stride32"},
 }
-INPUTS = {name: Inputs(name, _SIZES) for name in ("posenet-050", "posenet-075")}
+INPUTS = {
+    "posenet-050": Inputs("posenet-050", _SIZES),
+    "posenet-075": Inputs("posenet-075", _SIZES),
+    "posenet-075-int8": Inputs(
+        "posenet-075-int8", {16: {(481, 353): "", (641, 481): "481x641", (1280, 720): "720x1280"}}, open=False
+    ),
+}
 
 
 class PoseNet:
     """The whole frame, letterboxed to the network's input, gives the poses of all people in it.
 
     Args:
-        model: "posenet-050" or "posenet-075".
+        model: "posenet-050", "posenet-075" or "posenet-075-int8".
         decoding: "multi-person", or "single-person", which is right where there is only one.
-        output_stride: 8, 16 or 32; smaller is more exact and slower.
+        output_stride: 8, 16 or 32 (int8: 16); smaller is more exact and slower.
         image_scale_factor: from 0.2 to 1, how large the input is against the frame; smaller is faster.
         input_resolution: the input's size in pixels, one number or (width, height), from 33 to 2049, instead of the
             scale factor. Where neither is given, the network's usual input is taken.
-        any_size: take the input just as large as asked for, not the most similar size in the catalogue; natively alone.
+        any_size: take the input just as large as asked for, not the most similar size in the catalogue; natively
+            alone, and not with int8.
         flip_horizontal: mirror the result.
         max_detections: people at most, from 1.
         score_threshold: from 0 to 1, the least score of the keypoint that a person is found by.

@@ -20,6 +20,7 @@ SEGMENTERS: dict[str, Callable[..., Pipeline]] = {
     "blazepose-full": partial(BlazePose, enable_segmentation=True),
     "blazepose-heavy": partial(BlazePose, enable_segmentation=True),
     "bodypix-050": BodyPix,
+    "bodypix-075-int8": BodyPix,
 }
 
 DETECTORS: dict[str, Callable[..., Pipeline]] = {
@@ -31,11 +32,13 @@ DETECTORS: dict[str, Callable[..., Pipeline]] = {
     "movenet-multipose": MoveNetMultiPose,
     "posenet-050": PoseNet,
     "posenet-075": PoseNet,
+    "posenet-075-int8": PoseNet,
     "bodypix-050": BodyPix,
+    "bodypix-075-int8": BodyPix,
 }
 
 # Families may be named alone; the type of the model is then an option.
-FAMILIES = {"blazepose": "full", "movenet": "lightning"}
+FAMILIES = {"blazepose": "full", "movenet": "lightning", "posenet": "075", "bodypix": "050"}
 
 
 def make_segmenter(model: str, options: dict[str, Any]) -> Pipeline:
