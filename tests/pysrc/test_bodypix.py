@@ -93,9 +93,9 @@ def test_it_asks_for_the_heads_that_it_needs_and_keeps_the_mask(options, heads):
         ({"internal_resolution": "full"}, "bodypix-050", None),
         ({"internal_resolution": "medium", "any_size": True}, "bodypix-050+any-size", (321, 241)),
         (
-            {"internal_resolution": 0.25, "any_size": True, "output_stride": 8},
+            {"internal_resolution": 0.3, "any_size": True, "output_stride": 8},
             "bodypix-050+stride8+any-size",
-            (153, 113),
+            (193, 145),
         ),
     ],
 )
