@@ -19,6 +19,11 @@ Floats = NDArray[np.float32]
 MIN_KEYPOINT_SCORE = 0.3
 MIN_KEYPOINTS = 4
 
+# A caller who followed someone from the last frame to this is believed by this much more similarity.
+TRUST = 0.1
+# Who overlaps with somebody else by more than this keeps the velocity of before: what is seen may be the other one.
+CROWDED = 0.1
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sightings:
@@ -99,6 +104,20 @@ def iou(new: Sightings, old: Sightings) -> Floats:
     return result
 
 
+def nearness(new: Sightings, old: Sightings) -> Floats:
+    """How near the boxes' middles are for their size, and how alike their sizes, (n, m) float32.
+
+    1 for the same box; a Gaussian of the distance whose standard deviation is half a box's mean side, times the ratio
+    of the sizes. Unlike `iou` it still tells near from far where boxes do not touch.
+    """
+    a, b = new.boxes[:, None], old.boxes[None]
+    side_a, side_b = a[..., 2] + a[..., 3], b[..., 2] + b[..., 3]
+    size = np.maximum(np.maximum(side_a, side_b), np.float32(1e-6))
+    away = a[..., :2] - b[..., :2] + (a[..., 2:] - b[..., 2:]) * np.float32(0.5)
+    result: Floats = np.exp(-8 * np.square(away).sum(axis=-1) / (size * size)) * (np.minimum(side_a, side_b) / size)
+    return result
+
+
 def oks(sigmas: Floats, min_score: float = MIN_KEYPOINT_SCORE, min_keypoints: int = MIN_KEYPOINTS) -> Similarity:
     """Make object keypoint similarity for keypoints that scatter by `sigmas` (k,); the function gives (n, m) float32.
 
@@ -131,7 +150,7 @@ class Tracker:
     """The rules of linking.
 
     Attributes:
-        similarity: `iou`, or `oks(sigmas)`.
+        similarity: `iou`, `nearness` or `oks(sigmas)`.
         min_similarity: below it two sightings are not the same person.
         max_tracks: how many persons are remembered, those seen last first.
         max_age: for how many seconds an unseen person is remembered.
@@ -148,7 +167,7 @@ class Tracker:
     min_similarity: float = 0.15
     max_tracks: int = 18
     max_age: float = 1.0
-    momentum: float = 0.5
+    momentum: float = 0.25
 
     def __post_init__(self) -> None:
         if self.max_tracks < 1:
@@ -172,7 +191,8 @@ class Tracker:
             tracks: what the last frame gave.
             seen: this frame's n persons.
             time: of the frame, seconds; one from the past begins anew (ids are not used again).
-            known: (n,) the ids of those whom the caller knows already, -1 for others; None where it knows nobody.
+            known: (n,) the ids of those whom the caller followed from the last frame, -1 for others; None where it did
+                not follow. It may have followed the wrong one of two who met, so it is not simply believed.
 
         Returns:
             (n,) int32 ids, and what is to be remembered.
@@ -185,7 +205,9 @@ class Tracker:
             tracks = Tracks(
                 tracks.ids[fresh], tracks.times[fresh], tracks.last.take(fresh), tracks.velocity[fresh], tracks.next_id
             )
-        links = self._links(seen, tracks, time, known)
+        expected = self.expected(tracks, time)
+        links = self._links(seen, tracks, expected, known)
+        steady = self._crowded(seen, expected, links)
 
         ids = np.empty(len(seen), np.int32)
         velocity = np.zeros((len(seen), 2), np.float32)
@@ -196,7 +218,11 @@ class Tracker:
                 next_id += 1
             else:
                 ids[i] = tracks.ids[track]
-                velocity[i] = self._velocity(tracks, track, seen.boxes[i], time - float(tracks.times[track]))
+                velocity[i] = tracks.velocity[track]
+                elapsed = time - float(tracks.times[track])
+                if self.momentum and elapsed > 0 and not steady[i]:
+                    step = (_centre(seen.boxes[i]) - _centre(tracks.last.boxes[track])) / np.float32(elapsed)
+                    velocity[i] += np.float32(self.momentum) * (step - velocity[i])
         unseen = np.array([i for i in range(len(tracks.ids)) if i not in links], np.intp)
         keep = unseen[: max(self.max_tracks - len(seen), 0)]
         remembered = Tracks(
@@ -208,30 +234,46 @@ class Tracker:
         )
         return ids, remembered
 
-    def _links(self, seen: Sightings, tracks: Tracks, time: float, known: NDArray[np.int32] | None) -> list[int]:
+    def _links(
+        self, seen: Sightings, tracks: Tracks, expected: Sightings, known: NDArray[np.int32] | None
+    ) -> list[int]:
         """Give each person's track, -1 for none: the most similar pair first, each used once."""
         row_of = {who: row for row, who in enumerate(tracks.ids.tolist())}
-        links = [-1] * len(seen) if known is None else [row_of.get(who, -1) for who in known.tolist()]
-        taken = {track for track in links if track >= 0}
-        if len(taken) == min(len(seen), len(tracks.ids)):
-            return links
-        alike = self.similarity(seen, self.expected(tracks, time))
-        width = alike.shape[1]
-        order = np.argsort(-alike, axis=None, kind="stable")
-        for flat in order.tolist():
-            person, track = divmod(flat, width)
+        followed = [-1] * len(seen) if known is None else [row_of.get(who, -1) for who in known.tolist()]
+        if not len(seen) or not len(tracks.ids) or followed == [0] == list(row_of.values()):
+            return followed
+        alike = self.similarity(seen, expected)
+        for person, track in enumerate(followed):
+            if track >= 0:
+                alike[person, track] += TRUST
+        links = [-1] * len(seen)
+        taken: set[int] = set()
+        for flat in np.argsort(-alike, axis=None, kind="stable").tolist():
+            person, track = divmod(flat, alike.shape[1])
             if alike[person, track] < self.min_similarity:
                 break
             if links[person] < 0 and track not in taken:
                 links[person] = track
                 taken.add(track)
+        # Whom the caller followed however far is the same person, if nobody else is.
+        for person, track in enumerate(followed):
+            if track >= 0 and links[person] < 0 and track not in taken:
+                links[person] = track
+                taken.add(track)
         return links
 
-    def _velocity(self, tracks: Tracks, track: int, box: Floats, elapsed: float) -> Floats:
-        before: Floats = tracks.velocity[track]
-        if not self.momentum or elapsed <= 0:
-            return before
-        was = tracks.last.boxes[track]
-        step = (box[:2] + box[2:] / 2 - was[:2] - was[2:] / 2) / np.float32(elapsed)
-        result: Floats = before + np.float32(self.momentum) * (step - before)
-        return result
+    def _crowded(self, seen: Sightings, expected: Sightings, links: list[int]) -> list[bool]:
+        """Say who overlaps with somebody else who is, or should be, there."""
+        if len(expected) < 2 or not len(seen):
+            return [False] * len(seen)
+        overlap: Floats = iou(seen, expected)
+        for person, track in enumerate(links):
+            if track >= 0:
+                overlap[person, track] = 0
+        crowded: list[bool] = (overlap.max(axis=1) > CROWDED).tolist()
+        return crowded
+
+
+def _centre(box: Floats) -> Floats:
+    centre: Floats = box[:2] + box[2:] * np.float32(0.5)
+    return centre

@@ -5,7 +5,7 @@ from math import cos, pi, sin
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bodylens import Frame, Inferred, Mask
@@ -102,6 +102,7 @@ def run(pipeline, frames, rate=30.0, size=(640, 480)):
 
 
 @pytest.mark.parametrize("size", [(640, 480), (480, 640), (200, 1000)], ids=["wide", "tall", "a strip"])
+@settings(deadline=None)
 @given(
     at=st.tuples(st.floats(0.2, 0.8), st.floats(0.2, 0.8)), radius=st.floats(30, 300), angle=st.floats(-pi, pi),
 )  # fmt: skip
@@ -116,6 +117,7 @@ def test_a_body_is_found_wherever_and_however_it_is(size, at, radius, angle):
         np.testing.assert_allclose(people.keypoints[0, :, 2], 0.1 * 2 * MARGIN * radius, rtol=1e-3)
 
 
+@settings(deadline=None)
 @given(angle=st.floats(-3, 3))
 def test_the_region_stands_with_the_body(angle):
     body = Body(300, 200, 80, angle)

@@ -4,7 +4,7 @@ from math import asinh, pi
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bodylens.filters import LowPass, OneEuro, RelativeVelocity, rows_of
@@ -75,6 +75,7 @@ def test_points_of_different_kinds_go_through_one_filter():
             np.testing.assert_allclose(got[:, k], want, rtol=1e-5)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-100, 100, width=32), min_size=2, max_size=20), st.floats(5, 240))
 def test_it_never_leaves_the_range_of_what_came_in(values, rate):
     filter_, memory = OneEuro(0.05, 8.0), None

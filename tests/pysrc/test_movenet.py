@@ -4,7 +4,7 @@ from math import asinh, hypot
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bodylens import Frame, Inferred, Region
@@ -87,6 +87,7 @@ def test_it_begins_in_the_middle_of_the_frame():
     assert request.fetch == ("poses",)
 
 
+@settings(deadline=None)
 @given(
     at=st.tuples(st.floats(100, 540), st.floats(100, 380)), size=st.floats(20, 90), steps=st.integers(1, 4),
 )  # fmt: skip

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bodylens.topology import COCO
-from bodylens.tracker import Sightings, Tracker, Tracks, iou, oks
+from bodylens.tracker import Sightings, Tracker, Tracks, iou, nearness, oks
 
 FALLOFF = np.full(4, 0.1, np.float32)
 
@@ -112,6 +112,7 @@ def test_people_who_cross_and_hide_for_a_moment_keep_their_ids(similarity, hidde
         assert given_ids == [first[person] for person in order]
 
 
+@settings(deadline=None)
 @given(st.permutations(range(5)))
 def test_ids_do_not_depend_on_the_order_of_detections(order):
     apart = np.array([[0.2 * x, 0.1, 0.1, 0.4] for x in range(5)], np.float32)
@@ -128,3 +129,23 @@ def test_ids_do_not_depend_on_the_order_of_detections(order):
 def test_rules_that_make_no_sense_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         Tracker(iou, **options)
+
+
+def test_nearness_is_1_for_the_same_box_and_falls_with_distance_and_size():
+    here = [0.4, 0.2, 0.2, 0.4]
+    others = boxes(here, [0.5, 0.2, 0.2, 0.4], [0.8, 0.2, 0.2, 0.4], [0.45, 0.3, 0.1, 0.2])
+    same, near, far, small = nearness(boxes(here), others)[0]
+    assert same == pytest.approx(1)
+    assert 1 > near > far > 0
+    assert small == pytest.approx(0.5, abs=1e-3)
+
+
+def test_someone_followed_far_is_the_same_person_but_the_wrong_one_of_two_is_not_believed():
+    a, b = [0.1, 0.1, 0.2, 0.5], [0.6, 0.1, 0.2, 0.5]
+    tracker = Tracker(iou)
+    ids, tracks = tracker.step(Tracks.none(0), boxes(a), 0.0)
+    far, _ = tracker.step(tracks, boxes(b), 0.1, ids)
+    assert far.tolist() == [1]
+    ids, tracks = tracker.step(Tracks.none(0), boxes(a, b), 0.0)
+    swapped, _ = tracker.step(tracks, boxes(b), 0.1, ids[:1])
+    assert swapped.tolist() == [2]

@@ -16,7 +16,7 @@ from bodylens.pipeline import Estimation, Infer, Inferred, Keep
 from bodylens.region import Region
 from bodylens.selfie import SMOOTHING_RATIO
 from bodylens.topology import BLAZEPOSE
-from bodylens.tracker import Sightings, Tracker, Tracks, oks
+from bodylens.tracker import Sightings, Tracker, Tracks, nearness, oks
 
 Floats = NDArray[np.float32]
 
@@ -50,10 +50,14 @@ NEAR = 0.1
 # but one, and the landmark network has the last word.
 DETECTION_OF_ONE = 0.5
 DETECTION_OF_SEVERAL = 0.2
-# Two persons whose landmarks are more alike than this are one (object keypoint similarity).
+# Two persons whose landmarks are more alike than this are one (object keypoint similarity) …
 TWIN = 0.5
+# … and so is someone who is new with someone who is followed, if their hips are closer than this part of the circle.
+CLOSE = 0.15
 # The detector looks for more people at first every frame, then ever more seldom, at least once in so many frames.
 SELDOM = 16
+# … and in so many while someone is missed.
+OFTEN = 2
 # A mask stream's first mask takes nothing from whoever had the stream before, but begins it.
 BEGIN = 1e-6
 
@@ -69,6 +73,8 @@ class Memory:
         regions: where to look for each in the next frame.
         visibility: (n, 33), smoothed.
         motion: the One-Euro filters' memory.
+        missed: ids of those who were followed and lost a moment ago, each with the region where they should be by now.
+        time: of the last frame, seconds.
         tracks: who was seen lately, whether followed or not.
         wait: frames until the detector looks for more people.
         interval: frames between its looks.
@@ -82,6 +88,8 @@ class Memory:
     regions: tuple[Region, ...] = ()
     visibility: Floats | None = None
     motion: Motion | None = None
+    missed: tuple[tuple[int, Region], ...] = ()
+    time: float = 0.0
     wait: int = 0
     interval: int = 1
 
@@ -148,7 +156,7 @@ class BlazePose:
         mask = Keep("mask", activation="sigmoid", threshold=threshold, smoothing=smoothing)
         self.keep = (mask,) if enable_segmentation else ()
         self.similarity = oks(BLAZEPOSE.sigmas)
-        self.tracker = Tracker(self.similarity, max_tracks=3 * max_poses)
+        self.tracker = Tracker(nearness, max_tracks=3 * max_poses)
         self.memory: Memory | None = None
 
     @property
@@ -157,7 +165,7 @@ class BlazePose:
         return (detector.MODEL, self.model)
 
     def ahead(self, frame: Frame) -> Sequence[Infer]:
-        """Look at everyone who is followed, and for others when it is time."""
+        """Look at everyone who is followed, where the missed should be, and for others when it is time."""
         return self._first(self._recall(frame), frame)
 
     def reset(self) -> None:
@@ -169,7 +177,7 @@ class BlazePose:
         memory = self._recall(frame)
         asked = self._first(memory, frame)
         answers = yield asked
-        regions, streams = list(memory.regions), list(memory.streams)
+        regions, streams = [*memory.regions, *self._coasting(memory)], list(self._streams(memory))
         looks = list(answers[: len(regions)])
         searched = len(asked) > len(regions)
         if searched:
@@ -189,7 +197,7 @@ class BlazePose:
         known[: len(memory.ids)] = memory.ids
         sure = [i for i, look in enumerate(looks) if look.outputs["flag"].item() >= self.min_tracking_confidence]
         if not sure:
-            self._commit(self._lost(memory))
+            self._commit(self._lost(memory, frame.time))
             return People.none(frame, BLAZEPOSE.names, 3)
         people, after = self._people(
             frame,
@@ -213,12 +221,23 @@ class BlazePose:
             self.memory = memory
 
     def _first(self, memory: Memory, frame: Frame) -> list[Infer]:
+        regions = [*memory.regions, *self._coasting(memory)]
         looks = [
-            self._look(region, stream, False) for region, stream in zip(memory.regions, memory.streams, strict=True)
+            self._look(region, stream, i >= len(memory.regions))
+            for i, (region, stream) in enumerate(zip(regions, self._streams(memory), strict=True))
         ]
-        if not looks or (len(looks) < self.max_poses and memory.wait <= 0):
+        if not memory.regions or (len(memory.regions) < self.max_poses and memory.wait <= 0):
             looks.append(Infer(detector.MODEL, detector.look_at(frame.width, frame.height), detector.OUTPUTS))
         return looks
+
+    def _coasting(self, memory: Memory) -> list[Region]:
+        """Say where to look for the missed: they cost what they cost when they were followed."""
+        return [region for _, region in memory.missed[: self.max_poses - len(memory.regions)]]
+
+    def _streams(self, memory: Memory) -> tuple[int, ...]:
+        """Give the mask streams of those who are followed, then of those who are missed."""
+        free = [stream for stream in range(self.max_poses) if stream not in memory.streams]
+        return (*memory.streams, *free[: len(self._coasting(memory))])
 
     def _look(self, region: Region, stream: int, begins: bool) -> Infer:
         keep = tuple(
@@ -252,7 +271,7 @@ class BlazePose:
         visibility = read.visibility
         seen = _sightings(points[:, : landmarks.BODY], visibility, frame)
 
-        chosen = self._distinct(seen, known, scores, memory.tracks, frame.time)
+        chosen = self._distinct(seen, known, scores, points[:, landmarks.BODY :, :2])
         if len(chosen) < len(looks):
             points, world, scores, known = points[chosen], world[chosen], scores[chosen], known[chosen]
             visibility, presence, seen = visibility[chosen], read.presence[chosen], seen.take(chosen)
@@ -293,6 +312,8 @@ class BlazePose:
             tuple(body_region(centre, rim) for centre, rim in aims),
             visibility,
             motion,
+            self._missed(memory, tracks, ids, frame.time),
+            frame.time,
             memory.wait,
             memory.interval,
         )
@@ -312,41 +333,58 @@ class BlazePose:
         together, motion = ALL.step(memory.motion, rows, np.concatenate([points, world], axis=1), time, scale)
         return together[:, : landmarks.USED], together[:, landmarks.USED :], motion
 
-    def _distinct(
-        self, seen: Sightings, known: NDArray[np.int32], scores: Floats, tracks: Tracks, time: float
-    ) -> NDArray[np.intp]:
-        """Choose one of those whose landmarks are alike: regions that met look at the same person.
+    def _distinct(self, seen: Sightings, known: NDArray[np.int32], scores: Floats, aims: Floats) -> NDArray[np.intp]:
+        """Choose one of those who are too alike: regions that met look at the same person.
 
-        Who is followed goes before who is new; of two who are followed, the one who was expected there.
+        Who is followed goes before who is new, the surer before the less sure.
         """
         n = len(seen)
         everyone = np.arange(n)
         if n == 1:
             return everyone
-        alike = np.maximum(self.similarity(seen, seen), self.similarity(seen, seen).T)
-        np.fill_diagonal(alike, 0)
-        if alike.max() <= TWIN:
+        centres = aims[:, 0]
+        apart = np.sqrt(np.square(centres[:, None] - centres).sum(axis=-1))
+        across = 2 * np.sqrt(np.square(aims[:, 0] - aims[:, 1]).sum(axis=-1))
+        new = known < 0
+        same = self.similarity(seen, seen) > TWIN
+        same |= (apart < CLOSE * np.minimum(across, across[:, None])) & (new | new[:, None])
+        np.fill_diagonal(same, False)
+        if not same.any():
             return everyone
-        merit = scores.astype(np.float64)
-        expected = self.tracker.expected(tracks, time)
-        rows = rows_of(tracks.ids, known)
-        if len(expected):
-            agreement = self.similarity(seen, expected)
-            merit += np.where(rows >= 0, 2 + 10 * agreement[everyone, np.maximum(rows, 0)], 0)
         chosen: list[int] = []
-        for i in np.argsort(-merit, kind="stable").tolist():
-            if all(alike[i, j] <= TWIN for j in chosen):
+        for i in np.argsort(new - scores, kind="stable").tolist():
+            if not (same[i, chosen].any() or same[chosen, i].any()):
                 chosen.append(i)
         return np.array(sorted(chosen), np.intp)
 
-    def _lost(self, memory: Memory) -> Memory:
+    def _missed(
+        self, before: Memory, tracks: Tracks, ids: NDArray[np.int32], time: float
+    ) -> tuple[tuple[int, Region], ...]:
+        """Move those who are not found any more on with the velocity that they had."""
+        if self.max_poses == 1 or not (before.missed or len(before.ids)):
+            return ()
+        elapsed = max(time - before.time, 0.0)
+        shift = (tracks.velocity * np.array(before.size, np.float32) * np.float32(elapsed)).tolist()
+        known = tracks.ids.tolist()
+        return tuple(
+            (who, replace(region, x=region.x + shift[row][0], y=region.y + shift[row][1]))
+            for who, region in (*zip(before.ids.tolist(), before.regions, strict=True), *before.missed)
+            if who not in ids and who in known
+            for row in (known.index(who),)
+        )
+
+    def _lost(self, memory: Memory, time: float) -> Memory:
         """Follow nobody, but know the people who were lost should they come back."""
-        return Memory(memory.size, memory.tracks, np.empty(0, np.int32))
+        nobody = np.empty(0, np.int32)
+        _, tracks = self.tracker.step(memory.tracks, memory.tracks.last.take(np.empty(0, np.intp)), time)
+        return Memory(memory.size, tracks, nobody, missed=self._missed(memory, tracks, nobody, time), time=time)
 
     def _scheduled(self, before: Memory, after: Memory, searched: bool) -> Memory:
         """Say when the detector is to look for others."""
         changed = set(before.ids.tolist()) != set(after.ids.tolist())
-        interval = 1 if changed else min(2 * before.interval, SELDOM) if searched else before.interval
+        missed = len(after.tracks.ids) > len(after.ids)
+        longest = OFTEN if missed else SELDOM
+        interval = 1 if changed else min(2 * before.interval if searched else before.interval, longest)
         wait = 0 if changed else interval - 1 if searched else max(before.wait - 1, 0)
         return replace(after, wait=wait, interval=interval)
 

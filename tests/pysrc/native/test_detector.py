@@ -16,7 +16,7 @@ from bodylens.movenet.decoding import decode
 from bodylens.native.crop import crop
 from bodylens.native.driver import Model
 from bodylens.pipeline import finish
-from bodylens.topology import BLAZEPOSE, COCO
+from bodylens.topology import BLAZEPOSE, BLAZEPOSE_TO_COCO, COCO
 
 PICTURES = Path(__file__).parents[2] / "pictures"
 SHARED = Path(__file__).parents[4] / "shared"
@@ -194,6 +194,57 @@ def test_multipose_finds_both_and_keeps_their_ids_as_the_picture_moves(tracker):
     for i in range(8):
         people = detector.estimate(np.roll(picture, 8 * i, axis=1))
         assert set(people.ids.tolist()) >= {1, 2}
+
+
+@pytest.fixture(scope="module")
+def crossing():
+    """A couple cut out of a picture and made to walk through each other, he behind her; where both are each time."""
+    picture = bodylens.read_picture(MEDIA / "couple.jpg")
+    picture = cv2.resize(picture, (960, 639), interpolation=cv2.INTER_AREA)
+    detector = bodylens.create_detector("blazepose-full", max_poses=2, enable_segmentation=True)
+    for _ in range(3):
+        people = detector.estimate(picture)
+    order = np.argsort(people.boxes[:, 0])
+    cut = [(people.read_mask(int(i)), people.keypoints[i, :, :2]) for i in order]
+    background = np.broadcast_to(picture[:, 20:60].mean(axis=1, keepdims=True), picture.shape)
+    frames = []
+    for at in np.linspace(0, 1, 61):
+        drawn, places = background, []
+        for (mask, keypoints), shift in zip(cut, (-200 + 600 * at, 250 - 600 * at), strict=True):
+            move = np.array([[1, 0, shift], [0, 1, 0]], np.float32)
+            alpha = cv2.warpAffine(mask, move, (960, 639))[..., None]
+            drawn = drawn * (1 - alpha) + cv2.warpAffine(picture, move, (960, 639)) * alpha
+            places.append(keypoints + np.array([shift, 0]))
+        frames.append((drawn.astype(np.uint8), places))
+    return frames
+
+
+@shared
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [
+        ("blazepose-lite", {"max_poses": 2}),
+        ("blazepose-full", {"max_poses": 4}),
+        ("movenet-multipose", {"tracker_type": "bounding_box"}),
+        ("movenet-multipose", {"tracker_type": "keypoint"}),
+    ],
+)
+def test_a_couple_who_cross_keep_their_ids(model, options, crossing):
+    detector = bodylens.create_detector(model, **options)
+    ids = []
+    for i, (frame, places) in enumerate(crossing):
+        people = detector.estimate(frame, i / 30)
+        found = []
+        for place in places:
+            place = place if len(people.names) == 33 else place[list(BLAZEPOSE_TO_COCO)]
+            off = np.linalg.norm(people.keypoints[:, :, :2] - place, axis=-1).mean(axis=1)
+            found.append(int(people.ids[off.argmin()]) if len(off) and off.min() < 40 else 0)
+        ids.append(tuple(found))
+    missing = sum(0 in found for found in ids)
+    print(f"\n{model} {options}: {missing} of 61 frames show only one")
+    assert sorted(ids[0]) == [1, 2]
+    assert ids[:25] == [ids[0]] * 25
+    assert ids[-15:] == [ids[0]] * 15
 
 
 def test_a_person_who_sits_is_found_by_every_system(astronaut):
