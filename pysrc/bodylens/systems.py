@@ -28,6 +28,7 @@ DETECTORS: dict[str, Callable[..., Pipeline]] = {
     "blazepose-full": BlazePose,
     "blazepose-heavy": BlazePose,
     "movenet-lightning": MoveNet,
+    "movenet-lightning-int8": MoveNet,
     "movenet-thunder": MoveNet,
     "movenet-multipose": MoveNetMultiPose,
     "posenet-050": PoseNet,
