@@ -100,9 +100,10 @@ def test_a_model_that_is_not_ready_says_why_and_what_to_do(site):
     assert "bodylens models fetch selfie-general" in model["fetch"]
 
 
-def test_a_model_made_ready_is_there_at_the_next_visit(site, tmp_path, monkeypatch):
+def test_a_model_made_ready_is_there_at_the_next_visit(site, cache, monkeypatch):
     before = addresses(site)["catalogue"]
-    weights = tmp_path / "weights.onnx"
+    weights = cache / "onnx" / "weights.onnx"
+    weights.parent.mkdir(parents=True)
     weights.write_bytes(b"weights")
     ready = store.State("ready", "ready", 7, 7)
     real = store.state
