@@ -1,0 +1,121 @@
+"""Print the report: python -m bodylens_models.report [--no-browser] [NAME…]."""
+
+import argparse
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+
+from bodylens_models import catalogue, store
+from bodylens_models.catalogue.entry import Entry
+from bodylens_models.convert.error import ConversionError
+from bodylens_models.progress import size
+from bodylens_models.report.browser import Browser, chromium
+from bodylens_models.report.native import count
+
+ORT = Path(__file__).parents[3] / "web" / "node_modules" / "onnxruntime-web" / "dist"
+TITLES = (
+    "model",
+    "source",
+    "ONNX",
+    "brotli",
+    "parameters",
+    "MACs",
+    "nodes",
+    "native ms",
+    "wasm ms",
+    "wasm",
+    "webgpu",
+    "webgl",
+)
+
+
+def main(words: list[str] | None = None) -> int:
+    """Measure and print; 1 when a model could not be measured."""
+    parser = argparse.ArgumentParser(prog="models-report", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these models")
+    parser.add_argument("--no-browser", action="store_true", help="only what needs no Chromium")
+    args = parser.parse_args(words)
+    _heading()
+    if args.no_browser:
+        return _rows(args.names, None)
+    with chromium(ORT) as browser:
+        return _rows(args.names, browser)
+
+
+def _heading() -> None:
+    print("# What each network costs\n")
+    print("Printed by `scripts/models-report`. Median times of one run of the network alone, on one thread, of")
+    print(f"{_processor()}; onnxruntime {onnxruntime.__version__} natively, onnxruntime-web in Chromium for wasm.")
+    print("*source*: bytes to fetch; *brotli*: bytes that the page loads; *nodes*: operators left once loaded;")
+    print("*MACs*: multiply-adds of the convolutions of one run.\n")
+    print("A provider runs a network **whole** (✓) when no operator falls back to the CPU and the self-check's")
+    print("answers come out right; *parts*: right, but some operators run on the CPU or are refused; ✗: wrong, and so")
+    print("never used. WebGL is asked with the variant `webgl`. Without a GPU, WebGPU and WebGL are computed by")
+    print("software: that says whether the answers are right, nothing about speed.\n")
+    print("| " + " | ".join(TITLES) + " |")
+    print("| --- |" + " ---: |" * 8 + " --- | --- | --- |", flush=True)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or "this machine"
+
+
+def _rows(names: list[str], browser: Browser | None) -> int:
+    missed = []
+    for name, whole in catalogue.entries().items():
+        if names and name not in names:
+            continue
+        if store.state(name).state == "unavailable":
+            missed.append((name, store.state(name).why))
+            continue
+        for variant in (None, *(v for v in whole.variants if v not in ("webgl", "any-size"))):
+            try:
+                print(_row(whole.as_variant(variant), browser), flush=True)
+            except (store.ModelUnavailable, ConversionError) as error:
+                missed.append((name, str(error)))
+    for name, why in missed:
+        print(f"\n{name} was not measured: {why}")
+    return 1 if missed and names else 0
+
+
+def _row(entry: Entry, browser: Browser | None) -> str:
+    path = store.ensure(entry.name, entry.variant)
+    numbers = count(path, entry)
+    cells = [
+        entry.label,
+        size(entry.source.bytes),
+        size(numbers.bytes),
+        size(numbers.brotli),
+        f"{numbers.parameters / 1e6:.2f} M",
+        f"{numbers.macs / 1e6:.0f} M",
+        str(numbers.nodes),
+        f"{numbers.ms:.1f}",
+    ]
+    if browser is None:
+        return "| " + " | ".join([*cells, *[""] * 4]) + " |"
+    wasm = browser.measure(entry, "wasm", 11, 120)
+    cells += [f"{wasm['ms']:.1f}" if wasm.get("ms") else "", _word(wasm)]
+    cells.append(_word(browser.measure(entry, "webgpu", 0, 150)))
+    if "webgl" in entry.variants and entry.variant in (None, "heads"):
+        lean = catalogue.entry(entry.name, "webgl")
+        store.ensure(entry.name, "webgl")
+        cells.append(_word(browser.measure(lean, "webgl", 0, 150)))
+    else:
+        cells.append("")
+    return "| " + " | ".join(cells) + " |"
+
+
+def _word(result: dict[str, Any]) -> str:
+    print({k: v for k, v in result.items() if k != "ms"}, file=sys.stderr, flush=True)
+    return {"right": "✓", "wrong": "✗", "refused": "parts"}.get(str(result["state"]), str(result["state"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
