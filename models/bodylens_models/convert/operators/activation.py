@@ -1,6 +1,8 @@
 """Activations, written so that every provider computes them.
 
-WebGL has no HardSwish and no HardSigmoid and needs both bounds of a Clip: hence the spelt-out forms.
+WebGL has no HardSwish and no HardSigmoid and needs both bounds of a Clip. It fuses Relu and Sigmoid into the
+convolution before them and computes a product of two such convolutions wrongly: hence spelt-out forms that it cannot
+fuse.
 """
 
 from collections.abc import Callable
@@ -19,6 +21,8 @@ def unary(graph: Graph, op: str, x: Value) -> Value:
 
 def relu(graph: Graph, x: Value) -> Value:
     """max(x, 0)."""
+    if graph.spelt_out:
+        return graph.node("LeakyRelu", [x], x.shape, channels_first=x.channels_first, alpha=0.0)
     return unary(graph, "Relu", x)
 
 
@@ -40,6 +44,8 @@ def relu_n1_to_1(graph: Graph, x: Value) -> Value:
 
 def sigmoid(graph: Graph, x: Value) -> Value:
     """1 / (1 + exp(-x))."""
+    if graph.spelt_out:
+        x = clip(graph, x, -60.0, 60.0)  # changes nothing, and is fused in the sigmoid's place
     return unary(graph, "Sigmoid", x)
 
 
