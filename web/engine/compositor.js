@@ -82,6 +82,8 @@ export class Compositor {
       painter,
       largest: /** @type {number} */ (gl.getParameter(gl.MAX_TEXTURE_SIZE)),
       frame: painter.texture(),
+      /** The bitmap in that texture, if it is one. */
+      still: /** @type {ImageBitmap | null} */ (null),
       mask: { texture: painter.texture(), width: 0, height: 0 },
       guide: /** @type {import("./painter.js").Target | null} */ (null),
       effects: /** @type {Map<EffectName, import("./effects/index.js").Effect>} */ (new Map()),
@@ -137,6 +139,8 @@ export class Compositor {
   /** @param {VideoFrame | ImageBitmap} frame @param {number} width @param {number} height */
   #upload(frame, width, height) {
     const gl = this.#gl;
+    if (frame === this.#made.still) return; // a bitmap never changes
+    this.#made.still = frame instanceof ImageBitmap ? frame : null;
     gl.bindTexture(gl.TEXTURE_2D, this.#made.frame);
     const source = this.#upright(frame, width, height);
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, gl.RGBA, gl.UNSIGNED_BYTE, source);

@@ -14,22 +14,21 @@ uniform vec2 u_edge;    // probabilities where the soft edge begins and ends
 out vec4 guide;
 vec3 seen(vec2 at) { return texture(u_frame, (u_place * vec3(at, 1.0)).xy).rgb; }
 void main() {
-  ivec2 here = ivec2(gl_FragCoord.xy);
-  ivec2 last = textureSize(u_mask, 0) - 1;
+  // Nine look-ups see 5 × 5 probabilities, up to four at once: their mean bounds each of the four.
   float least = 1.0, most = 0.0;
-  for (int y = -2; y <= 2; y++)
-    for (int x = -2; x <= 2; x++) {
-      float near = texelFetch(u_mask, clamp(here + ivec2(x, y), ivec2(0), last), 0).r;
+  for (int y = -1; y <= 1; y++)
+    for (int x = -1; x <= 1; x++) {
+      float near = texture(u_mask, v_at + 1.5 * vec2(x, y) * u_texel).r;
       least = min(least, near);
       most = max(most, near);
     }
-  if (most <= u_edge.x) guide = vec4(seen(v_at), 0.0);
-  else if (least >= u_edge.y) guide = vec4(seen(v_at), 1.0);
+  if (4.0 * most <= u_edge.x) guide = vec4(seen(v_at), 0.0);
+  else if (4.0 * (1.0 - least) <= 1.0 - u_edge.y) guide = vec4(seen(v_at), 1.0);
   else {
     vec3 sum = vec3(0.0);
     for (int y = -1; y <= 1; y++)
       for (int x = -1; x <= 1; x++) sum += seen(v_at + vec2(x, y) * u_texel / 3.0);
-    guide = vec4(sum / 9.0, clamp(texelFetch(u_mask, here, 0).r, 1.0 / 255.0, 254.0 / 255.0));
+    guide = vec4(sum / 9.0, clamp(texture(u_mask, v_at).r, 1.0 / 255.0, 254.0 / 255.0));
   }
 }`;
 
