@@ -192,7 +192,11 @@ def test_a_camera_that_is_unplugged_is_told_of_and_can_come_back(opened):
     assert "The camera is gone" in page.get_by_role("alert").inner_text()
     page.get_by_role("button", name="Try again").click()
     running(page)
-    page.evaluate("() => workers.engine.say({ type: 'ended' })")  # the stream may say it first
+    ended = "() => workers.engine.say({ type: 'ended' })"  # the stream may say it first
+    page.evaluate(ended)
+    assert page.evaluate("() => document.documentElement.dataset.state") == "running"  # another camera's, closed before
+    page.evaluate("() => { stream.getVideoTracks()[0].stop(); }")
+    page.evaluate(ended)
     state(page, "error")
     assert "The camera is gone" in page.get_by_role("alert").inner_text()
 

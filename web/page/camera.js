@@ -14,7 +14,6 @@ const CODES = {
 
 /** @implements {Source} */
 export class Camera {
-  moving = true;
   /** @type {Pusher | null} */
   #pusher = null;
 
@@ -67,6 +66,10 @@ export class Camera {
       await video.play();
       this.#pusher = new Pusher(video, engine);
     }
+  }
+
+  get gone() {
+    return this.track.readyState === "ended";
   }
 
   wanted() {

@@ -182,11 +182,11 @@ class App {
   }
 
   #close() {
+    this.engine.send({ type: "source", source: null });
     this.source?.close();
     this.source = null;
     this.running = false;
     this.people = null;
-    this.engine.send({ type: "source", source: null });
   }
 
   /** @param {File} file */
@@ -339,7 +339,8 @@ class App {
     },
     wanted: () => this.source?.wanted(),
     ended: () => {
-      if (this.source) this.fail(new Problem("camera-unplugged"));
+      // The stream of a source that the page itself has closed ends as well.
+      if (this.source?.gone) this.fail(new Problem("camera-unplugged"));
     },
     restored: () => {
       if (this.problem?.code === "graphics-lost") this.problem = null;

@@ -8,7 +8,7 @@ import { Video } from "./video.js";
  * @typedef {object} Source
  * @property {string} name to show
  * @property {boolean} mirrored whether people expect to see it as in a mirror
- * @property {boolean} moving whether new frames keep coming
+ * @property {boolean} gone whether it will give no more frames, though nobody closed it
  * @property {(engine: import("./engine.js").Engine, features: {trackProcessor: boolean}) => Promise<void>} attach
  *   hands the frames to an engine; may be called again for another one
  * @property {() => void} wanted the engine takes the next pushed frame
