@@ -1,13 +1,14 @@
 """MoveNet, converted, answers as tfjs does: whole, and cut at its heads."""
 
-import conftest
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 import tfjs
 
+import pictures
 from bodylens_models import catalogue, sources, store
+from bodylens_models.catalogue.entry import Input
 
 MODELS = ["movenet-lightning", "movenet-thunder", "movenet-multipose"]
 
@@ -24,13 +25,13 @@ def picture(request):
     """A function from a shape to a picture from 0 to 255."""
 
     def make(shape):
-        given = conftest.Input("image", shape[2], shape[3], 0.0, 255.0, "letterbox")
+        given = Input("image", shape[2], shape[3], 0.0, 255.0, "letterbox")
         if request.param == "noise":
-            return conftest.noise(given)
-        path = conftest.PICTURES / "astronaut.jpg" if request.param == "astronaut" else conftest.MEDIA / request.param
+            return pictures.noise(given)
+        path = pictures.PICTURES / "astronaut.jpg" if request.param == "astronaut" else pictures.MEDIA / request.param
         if not path.exists():
             pytest.skip(f"{path.name} is not part of the project; set BODYLENS_MEDIA to the folder that holds it")
-        return conftest.picture(path, given)
+        return pictures.picture(path, given)
 
     make.real = request.param != "noise"
     return make

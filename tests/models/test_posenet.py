@@ -8,6 +8,7 @@ import onnxruntime
 import pytest
 import tfjs
 
+import pictures
 from bodylens_models import catalogue, sources, store
 from bodylens_models.convert import from_checkpoint
 from bodylens_models.convert.serialize import serialize
@@ -94,10 +95,8 @@ def test_bodypix_is_the_network_that_it_was(mirror, image_for, errors):
 
 
 def test_bodypix_finds_the_person_in_the_middle(mirror):
-    import conftest
-
     entry = catalogue.entry("bodypix-050")
-    image = conftest.picture(conftest.PICTURES / "astronaut.jpg", entry.input)
+    image = pictures.picture(pictures.PICTURES / "astronaut.jpg", entry.input)
     mask = run("bodypix-050", None, image)["segments"][0, 0] > 0
     rows, columns = mask.shape
     assert mask[rows // 2, columns * 2 // 5]

@@ -6,7 +6,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 from test_posenet import mirror  # noqa: F401 - a fixture
 
-import conftest
+import pictures
 from bodylens_models import catalogue, sources, store
 from bodylens_models.convert import from_tflite
 from bodylens_models.convert.from_tflite.file import read
@@ -47,7 +47,7 @@ def stepped(entry, picture):
 @pytest.mark.parametrize(("name", "variant"), MODELS)
 def test_heads_are_those_of_litert(name, variant, errors):
     whole = catalogue.entry(name, variant)
-    image = stepped(whole, conftest.picture(conftest.PICTURES / "astronaut.jpg", whole.input))
+    image = stepped(whole, pictures.picture(pictures.PICTURES / "astronaut.jpg", whole.input))
     answers = original(whole, image)
     for kind in ("exact", None):
         label = "+".join(part for part in (variant, kind) if part) or None
@@ -88,7 +88,7 @@ def test_the_first_layers_round_as_litert_does(name):
     entry = catalogue.entry(name)
     (path,) = sources.obtain(store.cache_folder(), entry).values()
     data = path.read_bytes()
-    picture = stepped(entry, conftest.picture(conftest.PICTURES / "astronaut.jpg", entry.input))
+    picture = stepped(entry, pictures.picture(pictures.PICTURES / "astronaut.jpg", entry.input))
     interpreter = Interpreter(model_content=data, experimental_preserve_all_tensors=True)
     interpreter.allocate_tensors()
     stored = np.round((picture - entry.input.low) * 255 / (entry.input.high - entry.input.low)).astype(np.uint8)
