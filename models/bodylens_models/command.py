@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from bodylens_models import catalogue, imports, store
+from bodylens_models.cards import page as card_page
 from bodylens_models.catalogue import UnknownModel
 from bodylens_models.convert.error import ConversionError
 from bodylens_models.progress import Step, Terminal
@@ -22,6 +23,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     getting.add_argument("--all", action="store_true", help="every model that can be had")
     getting.add_argument("--variant", help="the variant to make of each, e.g. webgl")
     getting.set_defaults(run=fetch)
+    actions.add_parser("cards", help="print the page of model cards").set_defaults(run=cards)
     bringing = actions.add_parser("import", help="bring your own .onnx, .tflite or tfjs model.json")
     bringing.add_argument("file", metavar="FILE", type=Path)
     bringing.add_argument("--name", help="what to call it; by default the file's own name")
@@ -82,6 +84,12 @@ def fetch(args: argparse.Namespace) -> int:
     finally:
         display.close()
     return 1 if failed else 0
+
+
+def cards(args: argparse.Namespace) -> int:
+    """Print the page of model cards."""
+    print(card_page(), end="")
+    return 0
 
 
 def bring(args: argparse.Namespace) -> int:

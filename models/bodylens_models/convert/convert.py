@@ -9,6 +9,7 @@ from bodylens_models.convert.error import ConversionError
 from bodylens_models.convert.graph import Graph
 from bodylens_models.convert.passes import simplify
 from bodylens_models.convert.passes.change_stride import change_stride
+from bodylens_models.convert.passes.halve import halve
 from bodylens_models.convert.serialize import serialize
 
 # Part of the cache's key: raise it when a conversion gives other bytes than before.
@@ -26,6 +27,8 @@ def convert(entry: Entry, files: Mapping[str, Path]) -> bytes:
     simplify(graph)
     if "stride" in entry.options and entry.reader != "tflite":
         change_stride(graph, int(entry.options["stride"]))
+    if entry.options.get("compute") == "float16":
+        halve(graph)
     _compare(entry, graph)
     metadata = {"model": entry.label, "licence": entry.licence, "credit": entry.credit, "source": entry.source.sha256}
     return serialize(
