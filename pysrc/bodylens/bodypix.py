@@ -32,6 +32,7 @@ from bodylens.posenet import (
 )
 from bodylens.region import Region
 from bodylens.segmentation import Segmentation
+from bodylens.topology import COCO
 
 # The 24 parts in the order of their numbers. ref: tfjs-models, body-pix/src/part_channels.ts
 PART_NAMES = (
@@ -75,6 +76,8 @@ class BodyPix:
         refine_steps: from 1 to 20, how often a pixel's way to its person is corrected.
 
     """
+
+    topology = COCO
 
     def __init__(
         self,

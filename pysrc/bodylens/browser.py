@@ -19,7 +19,8 @@ from bodylens.mask import Mask, StaleMask
 from bodylens.people import People
 from bodylens.pipeline import Estimation, Infer, Inferred, Pipeline
 from bodylens.record import pack
-from bodylens.systems import make_pipeline
+from bodylens.systems import make_pipeline, option_names
+from bodylens.topology import side_of
 
 
 def _asked(requests: Sequence[Infer]) -> str:
@@ -83,11 +84,32 @@ class Live:
         self.ahead: Sequence[Infer] | None = None
         self.ahead_text = ""
 
-    def open(self, model: str, options: str) -> Any:  # noqa: ANN401
-        """Make the pipeline for the page's controls; gives the models that it needs as a JavaScript array."""
-        self.pipeline = make_pipeline(model, json.loads(options))
+    def open(self, model: str, options: str) -> str:
+        """Make the pipeline for the page's controls.
+
+        Args:
+            model: its name.
+            options: JSON of the system's options. Two of the page's own are put into each system's words: `smoothing`,
+                of whatever the system smooths, and `masks`, whether masks are drawn.
+
+        Returns:
+            JSON of the keypoints' names and sides, and of the pairs that bones join.
+
+        """
+        wanted = json.loads(options)
+        smoothing, masks = wanted.pop("smoothing", None), wanted.pop("masks", None)
+        known = option_names(model)
+        words = {"smoothing": smoothing, "enable_smoothing": smoothing, "smooth_segmentation": smoothing}
+        for name, value in {**words, "enable_segmentation": masks}.items():
+            if value is not None and name in known:
+                wanted.setdefault(name, value)
+        self.pipeline = make_pipeline(model, wanted)
         self.ahead = None
-        return to_js(list(self.pipeline.models))
+        topology = self.pipeline.topology
+        if topology is None:
+            return json.dumps({"names": [], "sides": [], "edges": []})
+        sides = [side_of(name) for name in topology.names]
+        return json.dumps({"names": topology.names, "sides": sides, "edges": topology.edges})
 
     def begin(
         self,

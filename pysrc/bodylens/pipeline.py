@@ -17,6 +17,7 @@ from bodylens.frame import Frame
 from bodylens.mask import Mask
 from bodylens.people import People
 from bodylens.region import Region
+from bodylens.topology import Topology
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,10 @@ Estimation = Generator[Sequence[Infer], Sequence[Inferred], People]
 
 class Pipeline(Protocol):
     """A system: decisions only, no I/O."""
+
+    @property
+    def topology(self) -> Topology | None:
+        """The keypoints that it finds; None where it finds none."""
 
     @property
     def models(self) -> tuple[str, ...]:

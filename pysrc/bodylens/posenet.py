@@ -148,6 +148,8 @@ class PoseNet:
 
     """
 
+    topology = COCO
+
     def __init__(
         self,
         model: str,

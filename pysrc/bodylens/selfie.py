@@ -12,6 +12,7 @@ from bodylens.frame import Frame
 from bodylens.people import People
 from bodylens.pipeline import Estimation, Infer, Keep
 from bodylens.region import Region
+from bodylens.topology import Topology
 
 # How far an unsure cell follows the previous mask. ref: mediapipe's selfie and pose graphs, combine_with_previous_ratio
 SMOOTHING_RATIO = 0.7
@@ -26,6 +27,8 @@ class SelfieSegmentation:
         threshold: the probability from which a pixel counts as person, above 0 and at most 1.
 
     """
+
+    topology: Topology | None = None
 
     def __init__(self, model: str, *, smoothing: bool = False, threshold: float = 0.5) -> None:
         if not 0 < threshold <= 1:

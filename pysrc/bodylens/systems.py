@@ -75,6 +75,16 @@ def make_pipeline(model: str, options: dict[str, Any]) -> Pipeline:
     return _make(SEGMENTERS | DETECTORS, "system", model, options)
 
 
+def option_names(model: str) -> list[str]:
+    """Name the options of a model's system; none for a model that is not known."""
+    system = (SEGMENTERS | DETECTORS).get(model)
+    return [] if system is None else _options(system)
+
+
+def _options(system: Callable[..., Pipeline]) -> list[str]:
+    return [name for name, p in signature(system).parameters.items() if p.kind is p.KEYWORD_ONLY]
+
+
 def _make(systems: dict[str, Callable[..., Pipeline]], kind: str, model: str, options: dict[str, Any]) -> Pipeline:
     if model in FAMILIES:
         options = dict(options)
@@ -83,7 +93,7 @@ def _make(systems: dict[str, Callable[..., Pipeline]], kind: str, model: str, op
     if system is None:
         near = get_close_matches(model, systems, n=3, cutoff=0.4) or list(systems)
         raise ValueError(f"there is no {kind} {model!r}; did you mean {' or '.join(near)}?")
-    known = [name for name, p in signature(system).parameters.items() if p.kind is p.KEYWORD_ONLY]
+    known = _options(system)
     for name in options:
         if name not in known:
             raise TypeError(f"{model} has no option {name!r}; it knows {', '.join(known)}")

@@ -118,6 +118,8 @@ class BlazePose:
 
     """
 
+    topology = BLAZEPOSE
+
     def __init__(
         self,
         model: str = "blazepose-full",

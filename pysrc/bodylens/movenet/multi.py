@@ -59,6 +59,8 @@ class MoveNetMultiPose:
 
     """
 
+    topology = COCO
+
     def __init__(
         self,
         model: str = "movenet-multipose",

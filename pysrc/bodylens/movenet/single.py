@@ -65,6 +65,8 @@ class MoveNet:
 
     """
 
+    topology = COCO
+
     def __init__(
         self,
         model: str = "movenet-lightning",
