@@ -10,8 +10,10 @@ import pytest
 # Runs before the page's program: workers that do nothing, and a clock that can be put forward.
 WORKERS = """
   globalThis.workers = {};
+  const RealWorker = Worker;
   globalThis.Worker = class {
     constructor(url, { name }) {
+      if (name === "decoder") return new RealWorker(url, { type: "module" });
       Object.assign(this, { name, heard: [], alive: true, count: (workers[name]?.count ?? 0) + 1 });
       workers[name] = this;
     }

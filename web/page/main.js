@@ -48,6 +48,8 @@ class App {
 
   /** @type {Float64Array | null} */
   people = null;
+  /** Names of the keypoints. @type {string[]} */
+  names = [];
   /** @type {Record<string, any>} */
   stats = {};
   startup = { ready: 0, python: 0, firstResult: 0 };
@@ -320,6 +322,9 @@ class App {
       this.python = { times, heap };
       this.show();
     },
+    opened: ({ topology }) => {
+      this.names = topology.names;
+    },
     people: ({ people }) => {
       if (!this.source) return;
       this.people = people;
@@ -477,7 +482,7 @@ app.start();
 Object.assign(globalThis, {
   bodylens: {
     stats: () => app.report(),
-    latest: () => app.people && toRecord(app.people, []),
+    latest: () => app.people && toRecord(app.people, app.names),
     snapshot: () => app.engine.snapshot(),
     python: (/** @type {string} */ code) => app.engine.run(code),
     settings: app.settings,

@@ -1,4 +1,5 @@
 // People as Python packs them, into the plain object of a frame; the same as pysrc/bodylens/record.py gives.
+import { unpack } from "../people.js";
 
 /** @typedef {{name: string, x: number, y: number, z?: number, score: number}} Point */
 /** @typedef {{id: number, score: number, box: number[], keypoints: Point[], world?: Point[]}} Person */
@@ -13,16 +14,7 @@ const rounded = (value, digits) => Number(value.toFixed(digits));
  * @returns {FrameRecord}
  */
 export function toRecord(packed, names) {
-  const [index, time, width, height, n, k, d, hasWorld] = packed;
-  let at = 9;
-  /** @param {number} count */
-  const take = (count) => packed.subarray(at, (at += count));
-  const ids = take(n);
-  const scores = take(n);
-  const boxes = take(4 * n);
-  const keypoints = take(n * k * d);
-  const keypointScores = take(n * k);
-  const world = hasWorld ? take(3 * n * k) : null;
+  const { frame, n, k, d, ids, personScores, boxes, keypoints, scores, world } = unpack(packed);
 
   /** @param {Float64Array} values @param {number} size @param {number} digits @param {number} person */
   const points = (values, size, digits, person) =>
@@ -34,17 +26,17 @@ export function toRecord(packed, names) {
         x: rounded(values[size * j], digits),
         y: rounded(values[size * j + 1], digits),
         ...(size > 2 && { z: rounded(values[size * j + 2], digits) }),
-        score: rounded(keypointScores[j], 4),
+        score: rounded(scores[j], 4),
       };
       return point;
     });
 
   const people = Array.from({ length: n }, (_, i) => ({
     id: ids[i],
-    score: rounded(scores[i], 4),
+    score: rounded(personScores[i], 4),
     box: Array.from(boxes.subarray(4 * i, 4 * i + 4), (value) => rounded(value, 2)),
     keypoints: points(keypoints, d, 2, i),
     ...(world && { world: points(world, 3, 4, i) }),
   }));
-  return { frame: { index, time, width, height }, people };
+  return { frame, people };
 }

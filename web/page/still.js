@@ -7,20 +7,20 @@ const LONGEST = 2048;
 /**
  * Decodes a picture off the main thread, no larger than needed.
  * @param {Blob} blob
+ * @returns {Promise<ImageBitmap>}
  */
 export async function decode(blob) {
-  /** @type {ImageBitmap} */
-  let bitmap;
+  const worker = new Worker(new URL("decoder.js", import.meta.url), { type: "module", name: "decoder" });
   try {
-    bitmap = await createImageBitmap(blob);
-    const scale = LONGEST / Math.max(bitmap.width, bitmap.height);
-    if (scale >= 1) return bitmap;
-    const [resizeWidth, resizeHeight] = [Math.round(bitmap.width * scale), Math.round(bitmap.height * scale)];
-    bitmap.close();
-    // From the file again: that way the browser resizes where it decodes.
-    return await createImageBitmap(blob, { resizeWidth, resizeHeight, resizeQuality: "high" });
+    return await new Promise((resolve, reject) => {
+      worker.onmessage = ({ data: { bitmap, message } }) => (bitmap ? resolve(bitmap) : reject(new Error(message)));
+      worker.onerror = ({ message }) => reject(new Error(message));
+      worker.postMessage({ blob, longest: LONGEST });
+    });
   } catch (error) {
     throw new Problem("source-unreadable", error instanceof Error ? error.message : String(error));
+  } finally {
+    worker.terminate();
   }
 }
 
