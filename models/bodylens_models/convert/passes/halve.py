@@ -23,6 +23,7 @@ ALLOWED = {
         "Transpose",
         "DepthToSpace",
         "Slice",
+        "Pad",
     ),
 }
 
