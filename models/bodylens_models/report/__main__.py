@@ -16,6 +16,8 @@ from bodylens_models.report.browser import Browser, chromium
 from bodylens_models.report.native import count
 
 ORT = Path(__file__).parents[3] / "web" / "node_modules" / "onnxruntime-web" / "dist"
+# What differs from the whole by weights alone, or needs a graphics processor.
+LEFT_OUT = ("webgl", "any-size", "half")
 TITLES = (
     "model",
     "source",
@@ -47,13 +49,16 @@ def main(words: list[str] | None = None) -> int:
 
 def _heading() -> None:
     print("# What each network costs\n")
-    print("Printed by `scripts/models-report`. Median times of one run of the network alone, on one thread, of")
+    print("Printed by `scripts/models-report`. Times of one run of the network alone, on one thread: the median of the")
+    print("fastest third of the runs, for other work on the machine only ever slows a run; on")
     print(f"{_processor()}; onnxruntime {onnxruntime.__version__} natively, onnxruntime-web in Chromium for wasm.")
     print("*source*: bytes to fetch; *brotli*: bytes that the page loads; *nodes*: operators left once loaded;")
     print("*MACs*: multiply-adds of the convolutions of one run.\n")
     print("A provider runs a network **whole** (✓) when no operator falls back to the CPU and the self-check's")
     print("answers come out right; *parts*: right, but some operators run on the CPU or are refused; ✗: wrong, and so")
-    print("never used. WebGL is asked with the variant `webgl`. Without a GPU, WebGPU and WebGL are computed by")
+    print(
+        "never used. WebGL is asked with the variant `webgl`, where there is one. Without a GPU, WebGPU and WebGL are computed by"
+    )
     print("software: that says whether the answers are right, nothing about speed.\n")
     print("| " + " | ".join(TITLES) + " |")
     print("| --- |" + " ---: |" * 8 + " --- | --- | --- |", flush=True)
@@ -75,7 +80,7 @@ def _rows(names: list[str], browser: Browser | None) -> int:
         if store.state(name).state == "unavailable":
             missed.append((name, store.state(name).why))
             continue
-        for variant in (None, *(v for v in whole.variants if v not in ("webgl", "any-size"))):
+        for variant in (None, *(v for v in whole.variants if v not in LEFT_OUT)):
             try:
                 print(_row(whole.as_variant(variant), browser), flush=True)
             except (store.ModelUnavailable, ConversionError) as error:
@@ -100,13 +105,17 @@ def _row(entry: Entry, browser: Browser | None) -> str:
     ]
     if browser is None:
         return "| " + " | ".join([*cells, *[""] * 4]) + " |"
-    wasm = browser.measure(entry, "wasm", 11, 120)
+    wasm = browser.measure(entry, "wasm", 25, 120)
     cells += [f"{wasm['ms']:.1f}" if wasm.get("ms") else "", _word(wasm)]
-    cells.append(_word(browser.measure(entry, "webgpu", 0, 150)))
-    if "webgl" in entry.variants and entry.variant in (None, "heads"):
+    main = entry.variant in (None, "heads")
+    cells.append(_word(browser.measure(entry, "webgpu", 0, 150)) if main else "")
+    if main and "webgl" in entry.variants:
         lean = catalogue.entry(entry.name, "webgl")
         store.ensure(entry.name, "webgl")
         cells.append(_word(browser.measure(lean, "webgl", 0, 150)))
+    elif main:
+        # Weights are float32 already.
+        cells.append(_word(browser.measure(entry, "webgl", 0, 150)))
     else:
         cells.append("")
     return "| " + " | ".join(cells) + " |"
