@@ -44,4 +44,8 @@ interface View {
   refine: boolean;
   /** Longest side of the canvas, pixels. */
   limit: number;
+  /** Whether skeletons are drawn. */
+  skeleton: boolean;
+  /** Score from which a keypoint is drawn. */
+  confidence: number;
 }

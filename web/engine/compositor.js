@@ -2,6 +2,7 @@
 import { effects } from "./effects/index.js";
 import { Painter } from "./painter.js";
 import { GUIDE, PERSON } from "./person.glsl.js";
+import { Skeletons } from "./skeletons.js";
 
 /** @type {View} */
 export const VIEW = {
@@ -15,6 +16,8 @@ export const VIEW = {
   softness: 0.2,
   refine: true,
   limit: 1920,
+  skeleton: true,
+  confidence: 0.3,
 };
 
 const MAIN = `
@@ -29,13 +32,21 @@ void main() {
 
 const NOBODY = "float person(vec2 at, vec3 color) { return 0.0; }\n";
 
+/** @typedef {{packed: Float64Array, topology: import("./skeletons.js").Topology}} Bodies */
+
 export class Compositor {
   /** @type {WebGL2RenderingContext} */
   #gl;
   /** @type {ReturnType<Compositor["build"]>} */
   #made;
   /** What was drawn last; its pixels stay in the textures. */
-  #last = { frameWidth: 0, frameHeight: 0, mask: /** @type {MaskImage | null} */ (null), view: VIEW };
+  #last = {
+    frameWidth: 0,
+    frameHeight: 0,
+    mask: /** @type {MaskImage | null} */ (null),
+    bodies: /** @type {Bodies | null} */ (null),
+    view: VIEW,
+  };
   /** @type {OffscreenCanvasRenderingContext2D | null} */
   #turning = null;
   #listeners = new AbortController();
@@ -80,6 +91,7 @@ export class Compositor {
     const painter = new Painter(gl);
     return {
       painter,
+      skeletons: /** @type {Skeletons | null} */ (null),
       largest: /** @type {number} */ (gl.getParameter(gl.MAX_TEXTURE_SIZE)),
       frame: painter.texture(),
       /** The bitmap in that texture, if it is one. */
@@ -96,12 +108,13 @@ export class Compositor {
    * @param {number} frameWidth pixels, as displayed @param {number} frameHeight
    * @param {MaskImage | null} mask
    * @param {Partial<View>} view
+   * @param {Bodies | null} [bodies] whose skeletons are drawn on top
    */
-  draw(frame, frameWidth, frameHeight, mask, view) {
+  draw(frame, frameWidth, frameHeight, mask, view, bodies = null) {
     if (this.lost) return;
     this.#upload(frame, frameWidth, frameHeight);
     if (mask) this.#uploadMask(mask);
-    this.#last = { frameWidth, frameHeight, mask, view: this.#complete(view) };
+    this.#last = { frameWidth, frameHeight, mask, bodies, view: this.#complete(view) };
     this.#render();
   }
 
@@ -182,7 +195,7 @@ export class Compositor {
   /** @param {number} [limit] longest side of the canvas */
   #render(limit = this.#last.view.limit) {
     const { painter, frame } = this.#made;
-    const { frameWidth, frameHeight, mask, view } = this.#last;
+    const { frameWidth, frameHeight, mask, bodies, view } = this.#last;
     const scale = Math.min(1, limit / Math.max(frameWidth, frameHeight));
     const width = Math.max(1, Math.round(frameWidth * scale));
     const height = Math.max(1, Math.round(frameHeight * scale));
@@ -198,6 +211,10 @@ export class Compositor {
     const scene = { view, frameWidth, frameHeight, width, height, uniforms };
     Object.assign(uniforms, effect.prepare(painter, scene));
     painter.pass((mask ? PERSON : NOBODY) + effect.shade + MAIN, uniforms, null);
+    if (bodies && view.skeleton) {
+      this.#made.skeletons ??= new Skeletons(this.#gl);
+      this.#made.skeletons.draw(bodies.packed, bodies.topology, view);
+    }
   }
 
   /** Lays the mask beside the frame's colours. @param {MaskImage} mask @param {View} view */

@@ -20,6 +20,8 @@ export class Decider {
   });
   /** What the next frame will begin with, and the frame size that this holds for. */
   ahead = { text: "", requests: /** @type {Request[]} */ ([]), width: 0, height: 0 };
+  /** The keypoints that the pipeline finds. @type {import("./skeletons.js").Topology} */
+  topology = { names: [], sides: [], edges: [] };
   /** Whether frame after frame begins with the same requests. */
   steady = false;
 
@@ -32,6 +34,7 @@ export class Decider {
     this.forget();
     port.onmessage = ({ data }) => {
       if (data.type === "opened") {
+        this.topology = data.topology;
         this.forget();
         this.#connected();
         return;

@@ -142,6 +142,20 @@ export function lay(mask, frameWidth, frameHeight, width, height) {
 }
 
 /**
+ * One mask of several people's, over the whole frame: each cell takes the surest.
+ * @param {Mask[]} masks @param {number} frameWidth @param {number} frameHeight pixels
+ * @returns {Mask}
+ */
+export function unite(masks, frameWidth, frameHeight) {
+  const width = 256;
+  const height = Math.max(1, Math.round((width * frameHeight) / frameWidth));
+  const laid = masks.map((mask) => lay(mask, frameWidth, frameHeight, width, height));
+  const [data, ...others] = laid;
+  for (const other of others) for (let i = 0; i < data.length; i++) if (other[i] > data[i]) data[i] = other[i];
+  return { data, width, height, region: [frameWidth / 2, frameHeight / 2, frameWidth, frameHeight, 0] };
+}
+
+/**
  * What a mask was, where another lies now.
  * @param {Mask} was @param {Mask} now
  */

@@ -1,10 +1,11 @@
 // The engine: it owns every pixel. Frames come in, networks run, Python decides, the canvas shows.
 import { countDownloads, countMemories } from "../downloads.js";
+import { unpack } from "../people.js";
 import { serveClient } from "./clients.js";
 import { Compositor } from "./compositor.js";
 import { Decider } from "./decider.js";
 import { Frames } from "./frames.js";
-import { Masks } from "./masks.js";
+import { Masks, unite } from "./masks.js";
 import { maskMatrix, ModelMissing, Networks, ProviderMissing, ProviderWrong } from "./networks.js";
 import { Stats } from "./stats.js";
 
@@ -124,10 +125,12 @@ class Engine {
       spent.network += network;
       return results;
     };
-    /** @param {number | undefined} handle */
-    const draw = (handle) => {
+    const { topology } = this.decider;
+    /** @param {number[]} handles of masks @param {Float64Array} [packed] people with keypoints */
+    const draw = (handles, packed) => {
       const start = performance.now();
-      this.compositor.draw(shot.image, width, height, this.#mask(handle), this.view);
+      const bodies = packed && topology.names.length ? { packed, topology } : null;
+      this.compositor.draw(shot.image, width, height, this.#mask(handles, width, height), this.view, bodies);
       spent.draw = performance.now() - start;
       this.stats.add("draw", spent.draw);
       this.stats.add("total", performance.now() - begun);
@@ -142,16 +145,16 @@ class Engine {
     await this.#deciding;
     this.stats.add("journey", performance.now() - before);
     const deciding = this.decider.decide(frame, ran, run);
-    if (this.decider.steady && mask) {
+    if (this.decider.steady && mask && !topology.names.length) {
       this.#deciding = this.#decided(deciding);
-      draw(mask);
+      draw([mask]);
       for (const watch of this.#watchers.splice(0)) {
         watch({ image: await createImageBitmap(shot.image), time, width, height });
       }
       this.#prepare(networks, frame);
     } else {
       const people = await this.#decided(deciding);
-      if (people) draw(people[8] ? people[people.length - 6] : undefined);
+      if (people) draw(unpack(people).masks, people);
     }
     this.stats.add("overhead", performance.now() - begun - spent.network - spent.draw);
   }
@@ -201,10 +204,15 @@ class Engine {
     this.stats.add("present", performance.now() - drawn);
   }
 
-  /** A mask, as the compositor takes it. @param {number | undefined} handle */
-  #mask(handle) {
-    const mask = handle === undefined ? undefined : this.masks.get(handle);
-    return mask ? { ...mask, matrix: maskMatrix(mask.region) } : null;
+  /**
+   * The masks of one or several people, as the compositor takes them.
+   * @param {number[]} handles @param {number} width @param {number} height of the frame
+   */
+  #mask(handles, width, height) {
+    const masks = handles.flatMap((handle) => this.masks.get(handle) ?? []);
+    if (!masks.length) return null;
+    const mask = masks.length === 1 ? masks[0] : unite(masks, width, height);
+    return { ...mask, matrix: maskMatrix(mask.region) };
   }
 
   /**

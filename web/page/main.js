@@ -214,7 +214,11 @@ class App {
       this.problem = null;
       this.engine.changeModel(settings.get("model"), settings.options);
       this.show();
-    } else this.#askView();
+    } else {
+      // Without an effect no mask is drawn, and a system that can do without is faster.
+      if (name === "effect" && this.names.length) this.engine.changeModel(settings.get("model"), settings.options);
+      this.#askView();
+    }
   }
 
   /** A slider moves more often than pictures are drawn. */
@@ -237,6 +241,7 @@ class App {
       color: /** @type {Color} */ ([1, 3, 5].map((i) => parseInt(text.slice(i, i + 2), 16) / 255)),
       blur: settings.get("blur"),
       mirror: settings.get("mirror"),
+      skeleton: settings.get("skeleton"),
       threshold: settings.get("edge"),
       softness: settings.get("softness"),
       limit: canvasLimit(),
@@ -324,6 +329,7 @@ class App {
     },
     opened: ({ topology }) => {
       this.names = topology.names;
+      element("skeleton-row").hidden = !this.names.length;
     },
     people: ({ people }) => {
       if (!this.source) return;

@@ -11,6 +11,7 @@ const KNOWN = {
   effect: ["mask", "blur", "color", "picture", "cutout", "none"],
   mirror: false,
   smoothing: true,
+  skeleton: true,
   color: "#2dd4a8",
   opacity: 0.6,
   blur: 16,
@@ -106,7 +107,7 @@ export class Settings extends EventTarget {
   /** Options of the model's own pipeline. @returns {Record<string, Value>} */
   get options() {
     /** @type {Record<string, Value>} */
-    const options = { smoothing: this.get("smoothing") };
+    const options = { smoothing: this.get("smoothing"), masks: this.get("effect") !== "none" };
     for (const [name, text] of this.#others) {
       if (text === "true" || text === "false") options[name] = text === "true";
       else options[name] = text.trim() && Number.isFinite(Number(text)) ? Number(text) : text;
@@ -117,7 +118,7 @@ export class Settings extends EventTarget {
   get query() {
     const query = new URLSearchParams();
     /** @type {Name[]} */
-    const names = ["source", "device", "model", "backend", "effect", "mirror", "smoothing"];
+    const names = ["source", "device", "model", "backend", "effect", "mirror", "smoothing", "skeleton"];
     for (const name of [...names, ...OF_EFFECT[this.get("effect")]]) {
       const value = this.get(name);
       if (value !== "") query.set(name, typeof value === "boolean" ? String(Number(value)) : String(value));

@@ -59,8 +59,9 @@ function startLive(python, chosen) {
   /** @param {string} model @param {object} options */
   const open = (model, options) => {
     try {
-      live.open(model, JSON.stringify(options));
-      port?.postMessage({ type: "opened" });
+      const topology = JSON.parse(live.open(model, JSON.stringify(options)));
+      port?.postMessage({ type: "opened", topology });
+      scope.postMessage({ type: "opened", topology });
     } catch (error) {
       scope.postMessage({ type: "error", code: "options", message: sentence(error), action: "" });
     }
