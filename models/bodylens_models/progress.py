@@ -38,7 +38,7 @@ class Terminal:
         self.live = self.stream.isatty()
         self._shown = 0.0
         self._open = False
-        self._last: tuple[str, str, str] | None = None
+        self._told: set[tuple[str, str]] = set()
 
     def __call__(self, step: Step) -> None:
         """Show one step."""
@@ -62,9 +62,9 @@ class Terminal:
     def _download(self, step: Step) -> None:
         origin = f" from {step.where}" if step.where else ""
         if not self.live:
-            key = (step.model, step.phase, step.where)
-            if key != self._last:
-                self._last = key
+            # One line a model and source: a log is no place for a bar.
+            if (step.model, step.where) not in self._told:
+                self._told.add((step.model, step.where))
                 total = f" {size(step.total)}" if step.total else ""
                 self._line(f"{step.model}: getting{total}{origin}")
             return

@@ -80,6 +80,7 @@ def ensure_all(wanted: Iterable[tuple[str, str | None]], progress: Progress | No
         folder = cache_folder()
         folder.mkdir(parents=True, exist_ok=True)
         with _lock(folder / ".lock"):
+            _sweep(folder)
             still = [item for item in missing if record(item) is None]
             try:
                 files = sources.obtain_all(folder, still, report)
@@ -174,6 +175,15 @@ def write(target: Path, content: bytes) -> None:
         except BaseException:
             Path(file.name).unlink(missing_ok=True)
             raise
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a run that was killed left half-written; only with the lock held."""
+    if fcntl is None:
+        return
+    for kind in ("sources", "onnx"):
+        for left in (folder / kind).glob(".*-*"):
+            left.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

