@@ -39,12 +39,13 @@ def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="models-report", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these models")
     parser.add_argument("--no-browser", action="store_true", help="only what needs no Chromium")
+    parser.add_argument("--quick", action="store_true", help="wasm alone; without a GPU the other providers are slow")
     args = parser.parse_args(words)
     _heading()
     if args.no_browser:
-        return _rows(args.names, None)
+        return _rows(args.names, None, quick=True)
     with chromium(ORT) as browser:
-        return _rows(args.names, browser)
+        return _rows(args.names, browser, quick=args.quick)
 
 
 HEADING = """# What each network costs
@@ -75,7 +76,7 @@ def _processor() -> str:
         return platform.processor() or "this machine"
 
 
-def _rows(names: list[str], browser: Browser | None) -> int:
+def _rows(names: list[str], browser: Browser | None, *, quick: bool) -> int:
     missed = []
     for name, whole in catalogue.entries().items():
         if names and name not in names:
@@ -85,7 +86,7 @@ def _rows(names: list[str], browser: Browser | None) -> int:
             continue
         for variant in (None, *(v for v in whole.variants if v not in LEFT_OUT)):
             try:
-                print(_row(whole.as_variant(variant), browser), flush=True)
+                print(_row(whole.as_variant(variant), browser, quick=quick), flush=True)
             except (store.ModelUnavailable, ConversionError) as error:
                 missed.append((name, str(error)))
     for name, why in missed:
@@ -93,7 +94,7 @@ def _rows(names: list[str], browser: Browser | None) -> int:
     return 1 if missed and names else 0
 
 
-def _row(entry: Entry, browser: Browser | None) -> str:
+def _row(entry: Entry, browser: Browser | None, *, quick: bool) -> str:
     path = store.ensure(entry.name, entry.variant)
     numbers = count(path, entry)
     cells = [
@@ -110,7 +111,7 @@ def _row(entry: Entry, browser: Browser | None) -> str:
         return "| " + " | ".join([*cells, *[""] * 4]) + " |"
     wasm = browser.measure(entry, "wasm", 25, 120)
     cells += [f"{wasm['ms']:.1f}" if wasm.get("ms") else "", _word(wasm)]
-    main = entry.variant in (None, "heads")
+    main = entry.variant in (None, "heads") and not quick
     cells.append(_word(browser.measure(entry, "webgpu", 0, 150)) if main else "")
     if main and "webgl" in entry.variants:
         lean = catalogue.entry(entry.name, "webgl")
