@@ -4,7 +4,7 @@ import { after, fromFrame, toFrame } from "./region.js";
 /** How many masks stay readable. */
 const RING = 16;
 
-/** A cell surer than this is left as it is: its weight in the blend is below a ten-thousandth. */
+/** A cell surer than this is left as it is: the blend would move it by less than 0.0006. */
 const SURE = 1e-3;
 
 /** How uncertain a probability p is, as a polynomial in (p - 0.5)². ref: pysrc/bodylens/smoothing.py */
