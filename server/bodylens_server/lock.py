@@ -1,11 +1,10 @@
 """Pyodide's lock file, reduced to the wheels that we serve: so nothing in it points to another origin."""
 
 import json
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel
 from pyodide_lock import PackageSpec, PyodideLockSpec
 from pyodide_lock.spec import InfoSpec
 
@@ -29,16 +28,17 @@ def package(wheel: Wheel) -> PackageSpec:
     )
 
 
-def known(model: type[BaseModel], fields: dict[str, Any]) -> dict[str, Any]:
-    """Keep what this release of pyodide-lock knows: the one for Python 3.11 is older than the lock's format."""
-    return {name: value for name, value in fields.items() if name in model.model_fields}
-
-
 def make_lock(wheels: Iterable[Wheel], original: Path = checkout.PYODIDE / "pyodide-lock.json") -> bytes:
     """Return the lock for these wheels, with the `info` of Pyodide's own lock."""
     info = json.loads(read(original))["info"]
-    described = known(InfoSpec, {"version": pyodide_version(), **info})
-    spec = PyodideLockSpec(info=InfoSpec(**described), packages={wheel.name: package(wheel) for wheel in wheels})
-    lock = spec.model_dump(mode="json")
+    # The release of pyodide-lock for Python 3.11 is built quite differently from the later ones, and writes a version
+    # into `info` that the format no longer has. What follows works with both.
+    spec = PyodideLockSpec(
+        info=InfoSpec(version=pyodide_version(), **info), packages={wheel.name: package(wheel) for wheel in wheels}
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        written = Path(folder) / "pyodide-lock.json"
+        spec.to_json(written)
+        lock = json.loads(written.read_text(encoding="utf-8"))
     lock["info"] = info
     return json.dumps(lock, indent=1, sort_keys=True).encode()
