@@ -54,13 +54,14 @@ INPUTS = {
 class BodyPix:
     """The whole frame, letterboxed to the network's input, gives everybody's pose, and a class for each pixel.
 
-    The persons are `People` with the 17 COCO keypoints; their one mask says who is a person, and `segmentation` holds
-    the maps of parts and of people.
+    The persons are `People` with the 17 COCO keypoints; their one mask says who is a person. Where maps are asked for,
+    `segmentation` holds them.
 
     Args:
         model: "bodypix-050" or "bodypix-075-int8".
-        multi_segmentation: also tell people apart.
-        segment_body_parts: also tell the 24 parts apart.
+        multi_segmentation: also tell people apart, in a map.
+        segment_body_parts: also tell the 24 parts apart, in a map.
+        person_map: also tell who is a person in a map; one comes with the other maps.
         flip_horizontal: mirror the result.
         internal_resolution: how large the input is against the frame: "low", "medium", "high", "full", or a number from
             0.1 to 2. Where it is not given, the network's usual input is taken.
@@ -85,6 +86,7 @@ class BodyPix:
         *,
         multi_segmentation: bool = False,
         segment_body_parts: bool = False,
+        person_map: bool = False,
         flip_horizontal: bool = False,
         internal_resolution: str | float | None = None,
         any_size: bool = False,
@@ -114,6 +116,7 @@ class BodyPix:
         require_decoding(max_detections, score_threshold, nms_radius)
         self.multi = multi_segmentation
         self.parts = segment_body_parts
+        self.maps = person_map or multi_segmentation or segment_body_parts
         self.flip = flip_horizontal
         self.resolution = internal_resolution
         self.any_size = any_size
@@ -139,12 +142,14 @@ class BodyPix:
     def ahead(self, frame: Frame) -> Sequence[Infer]:
         """Every frame asks the same: look at all of it."""
         label, size = self.input(frame)
-        fetch = [*POSE_HEADS, "segments"]
+        fetch = [*POSE_HEADS]
+        if self.maps:
+            fetch.append("segments")
         if self.parts:
             fetch.append("part_heatmaps")
         if self.multi:
             fetch.append("long_offsets")
-        mask = Keep("segments", activation="sigmoid", threshold=self.threshold)
+        mask = Keep("segments", activation="sigmoid", late=True, threshold=self.threshold)
         return (look(label, frame, size, tuple(fetch), (mask,)),)
 
     def estimate(self, frame: Frame) -> Estimation:
@@ -156,19 +161,22 @@ class BodyPix:
         poses = decode_multiple(heads_of(outputs, self.stride), self.most, self.score_threshold, self.radius)
         if self.multi:
             poses = _above(poses, self.score_threshold)
-        logits = outputs["segments"].reshape(outputs["segments"].shape[-2:])
-        grid = grid_region(request.region, size, logits.shape, self.stride)
-        segmentation = Segmentation(
-            frame,
-            grid,
-            logits,
-            self.threshold,
-            outputs["part_heatmaps"][0] if self.parts else None,
-            self._distances(outputs["long_offsets"][0], poses, logits) if self.multi else None,
-        )
+        (mask,) = result.masks
+        grid = grid_region(request.region, size, (mask.height, mask.width), self.stride)
+        segmentation = None
+        if self.maps:
+            logits = outputs["segments"].reshape(mask.height, mask.width)
+            segmentation = Segmentation(
+                frame,
+                grid,
+                logits,
+                self.threshold,
+                outputs["part_heatmaps"][0] if self.parts else None,
+                self._distances(outputs["long_offsets"][0], poses, logits) if self.multi else None,
+            )
         people = replace(
             to_people(frame, poses, request.region, size),
-            masks=tuple(replace(mask, region=grid) for mask in result.masks),
+            masks=(replace(mask, region=grid),),
             segmentation=segmentation,
         )
         return flip(people) if self.flip else people
@@ -245,7 +253,7 @@ class PartSegmentation:
 
 
 def to_person(people: People) -> PersonSegmentation:
-    """Give one map of all persons."""
+    """Give one map of all persons; `LookupError` where they were made without any map."""
     return PersonSegmentation(*_size(people), _of(people).person().astype(np.uint8), to_poses(people))
 
 
@@ -280,7 +288,7 @@ def _size(people: People) -> tuple[int, int]:
 
 def _of(people: People) -> Segmentation:
     if people.segmentation is None:
-        raise LookupError("these people come from a system without maps; BodyPix gives them")
+        raise LookupError("these people have no maps; BodyPix makes them where it is asked to, as by person_map=True")
     return people.segmentation
 
 
@@ -299,7 +307,7 @@ def segment_person(net: Net, image: Picture, **options: Any) -> Answer:  # noqa:
         ValueError: an option is out of range; the message names the range.
 
     """
-    return _segment(net, image, to_person, options)
+    return _segment(net, image, to_person, options, person_map=True)
 
 
 def segment_person_parts(net: Net, image: Picture, **options: Any) -> Answer:  # noqa: ANN401
@@ -333,7 +341,7 @@ def estimate_person_segmentation(
 
     """
     options = {"output_stride": output_stride, "segmentation_threshold": segmentation_threshold}
-    return _segment(net, image, lambda people: _flat(to_person(people)), options)
+    return _segment(net, image, lambda people: _flat(to_person(people)), options, person_map=True)
 
 
 def estimate_part_segmentation(

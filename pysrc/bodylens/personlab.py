@@ -9,7 +9,6 @@ ref: PersonLab, section 3.1, https://arxiv.org/abs/1803.08225; tfjs-models, pose
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,9 +124,9 @@ ASCENTS = _ascents()
 _ALL = np.arange(KEYPOINTS, dtype=np.int32)
 
 
-def sigmoid(logits: Any) -> Any:  # noqa: ANN401
+def sigmoid(logits: Float) -> Float:
     """Take logits to probabilities, without overflow, in the logits' own precision."""
-    return np.tanh(logits * np.float32(0.5)) * np.float32(0.5) + np.float32(0.5)
+    return np.tanh(logits * np.float32(0.5)) * np.float32(0.5) + np.float32(0.5)  # type: ignore[no-any-return]
 
 
 def logit(probability: float) -> float:

@@ -28,6 +28,7 @@ class Keep:
         output: its name.
         meaning: what a value of 1 says.
         activation: "none" for probabilities, "sigmoid" for logits.
+        late: resize first and activate then, which keeps outlines sharp; a driver may do both at once.
         threshold: the probability from which a cell counts in the mask's box and score.
         smoothing: how far an unsure cell follows the previous mask of the same stream, 0 (off) … 1.
         stream: which sequence of masks this one continues; one a person where there are several.
@@ -40,6 +41,7 @@ class Keep:
     threshold: float = 0.5
     smoothing: float = 0.0
     stream: int = 0
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,14 +73,15 @@ class NetInPage(Net):
     ("options", "heads"),
     [
         ({}, set()),
-        ({"segment_body_parts": True}, {"part_heatmaps"}),
-        ({"multi_segmentation": True}, {"long_offsets"}),
-        ({"segment_body_parts": True, "multi_segmentation": True}, {"part_heatmaps", "long_offsets"}),
+        ({"person_map": True}, {"segments"}),
+        ({"segment_body_parts": True}, {"segments", "part_heatmaps"}),
+        ({"multi_segmentation": True}, {"segments", "long_offsets"}),
+        ({"segment_body_parts": True, "multi_segmentation": True}, {"segments", "part_heatmaps", "long_offsets"}),
     ],
 )
 def test_it_asks_for_the_heads_that_it_needs_and_keeps_the_mask(options, heads):
     (request,) = next(BodyPix("bodypix-050", **options).estimate(FRAME))
-    always = {"heatmaps", "offsets", "displacement_fwd", "displacement_bwd", "segments"}
+    always = {"heatmaps", "offsets", "displacement_fwd", "displacement_bwd"}
     assert set(request.fetch) == always | heads
     assert [(k.output, k.activation, k.threshold) for k in request.keep] == [("segments", "sigmoid", 0.7)]
 
@@ -211,8 +212,11 @@ def test_in_the_page_the_calls_are_awaited():
 
 
 def test_people_without_maps_are_told_from_those_with_maps():
-    with pytest.raises(LookupError, match="BodyPix gives them"):
-        bodypix.to_person(bodylens.People.none(FRAME))
+    people = finish(BodyPix("bodypix-050").estimate(FRAME), answering(TWO, [0.9, 0.8]))
+    assert len(people) == 2
+    assert len(people.masks) == 1
+    with pytest.raises(LookupError, match="person_map=True"):
+        bodypix.to_person(people)
 
 
 def test_there_are_24_parts():
@@ -245,6 +249,8 @@ def test_three_people_are_those_of_the_original(mirror, model, threshold):
     print(f"\n{model}: person IoU {overlap:.3f}, parts equal on {agreement:.3f} of the common pixels")
     assert overlap >= 0.91
     assert agreement >= 0.80
+    mask = bodylens.create_segmenter(name, **options).segment_people(read("three_people.jpg")).read_mask() > threshold
+    assert usual == "" or (mask == inside).mean() > 0.999
     each = bodypix.segment_multi_person(net, read("three_people.jpg"), **options)
     print("pixels of each person:", [int(one.data.sum()) for one in each])
     assert len(each) == 3

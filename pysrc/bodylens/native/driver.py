@@ -13,10 +13,14 @@ from bodylens.frame import Frame
 from bodylens.mask import Mask, StaleMask
 from bodylens.native.crop import crop, lay
 from bodylens.people import People
+from bodylens.personlab import sigmoid
 from bodylens.pipeline import Infer, Inferred, Keep, Pipeline, finish
 from bodylens.region import Region
 from bodylens.smoothing import blend_masks
 from bodylens_models import catalogue, store
+
+# A logit so high that its probability is 1.
+SURE = np.float32(40)
 
 # How many masks stay readable: a few frames' worth, as in the page.
 RING = 16
@@ -81,7 +85,7 @@ class Driver:
         self.pipeline = pipeline
         self.threads = threads
         self.models = {name: Model.load(name, threads) for name in pipeline.models}
-        self.masks: OrderedDict[int, tuple[NDArray[np.float32], Frame]] = OrderedDict()
+        self.masks: OrderedDict[int, tuple[NDArray[np.float32], Frame, bool]] = OrderedDict()
         self.streams: dict[int, tuple[NDArray[np.float32], Region]] = {}
         self.made = 0
 
@@ -106,16 +110,18 @@ class Driver:
         )
 
     def _keep(self, keep: Keep, array: NDArray[np.float32], region: Region, frame: Frame) -> Mask:
-        pixels = array.reshape(array.shape[-2:])
+        pixels = logits = array.reshape(array.shape[-2:])
         if keep.activation == "sigmoid":
-            pixels = np.reciprocal(1 + np.exp(-np.clip(pixels, -80, 80)), dtype=np.float32)
+            pixels = sigmoid(pixels)
         if keep.smoothing:
             previous = self.streams.get(keep.stream)
             if previous is not None:
                 pixels = blend_masks(self._moved(*previous, region, pixels.shape), pixels, keep.smoothing)
             self.streams[keep.stream] = (pixels, region)
         self.made += 1
-        self.masks[self.made] = (pixels, frame)
+        late = keep.late and keep.activation == "sigmoid" and not keep.smoothing
+        # Laid over a frame, what lies outside becomes 0: so of logits the distance from the surest no is stored.
+        self.masks[self.made] = (np.clip(logits, -SURE, SURE) + SURE if late else pixels, frame, late)
         while len(self.masks) > RING:
             self.masks.popitem(last=False)
         return summarise(self.made, pixels, region, keep)
@@ -133,8 +139,9 @@ class Driver:
         """Lay a mask over its frame; see `People.read_mask`."""
         if mask.handle not in self.masks:
             raise StaleMask(f"mask {mask.handle} is gone: only the last {RING} are kept; read a mask in its own frame")
-        pixels, frame = self.masks[mask.handle]
-        return lay(pixels, mask.region, (frame.width, frame.height), size)
+        pixels, frame, late = self.masks[mask.handle]
+        laid = lay(pixels, mask.region, (frame.width, frame.height), size)
+        return sigmoid(laid - SURE) if late else laid
 
     def reset(self) -> None:
         """Forget tracks and masks."""
