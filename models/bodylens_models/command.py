@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from bodylens_models import catalogue, imports, store
+from bodylens_models import catalogue, store
 from bodylens_models.cards import page as card_page
 from bodylens_models.catalogue import UnknownModel
 from bodylens_models.convert.error import ConversionError
@@ -43,7 +43,7 @@ def listing(args: argparse.Namespace) -> int:
     widths = [max(len(row[i]) for row in [*rows, titles]) for i in range(4)]
     for row in [titles, *rows]:
         print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=False)) + "  " + row[4])
-    for name, record in imports.imported().items():
+    for name, record in store.imported().items():
         print(f"{name}: imported, {size_of(record['bytes'])}, {record['path']}")
     for name in catalogue.entries():
         state = store.state(name)
@@ -101,6 +101,8 @@ def bring(args: argparse.Namespace) -> int:
     except ValueError:
         print("bodylens models import: --size is a height and a width, as in 192x256", file=sys.stderr)
         return 2
+    from bodylens_models import imports  # loads the converter
+
     try:
         found = imports.import_file(args.file, args.name, size)
     except ConversionError as error:

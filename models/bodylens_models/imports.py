@@ -58,18 +58,6 @@ def import_file(path: Path, name: str | None = None, size: tuple[int, int] | Non
     return Imported(label, target, inputs, outputs)
 
 
-def imported() -> dict[str, dict[str, Any]]:
-    """What was imported before: records by name, each with name, sha256, bytes, inputs, outputs and path."""
-    found = {}
-    for file in sorted((store.cache_folder() / "imported").glob("*.json")):
-        try:
-            record = json.loads(file.read_text(encoding="utf-8"))
-            found[str(record["name"])] = {**record, "path": str(file.with_suffix(".onnx"))}
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-    return found
-
-
 def _read(path: Path) -> bytes:
     try:
         if path.stat().st_size > LARGEST_FILE:

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from bodylens_models import catalogue, check, sources
+from bodylens_models import catalogue, sources
 from bodylens_models.catalogue.entry import Entry
-from bodylens_models.convert.convert import VERSION, convert
 from bodylens_models.convert.error import ConversionError
+from bodylens_models.convert.version import VERSION
 from bodylens_models.download import DownloadError
 from bodylens_models.progress import Progress, Step, silent
 
@@ -119,6 +119,18 @@ def state(name: str, variant: str | None = None) -> State:
     return State("fetchable", f"it has not been fetched yet; run: {command}", source.bytes, size)
 
 
+def imported() -> dict[str, dict[str, Any]]:
+    """What was imported before: records by name, each with name, sha256, bytes, inputs, outputs and path."""
+    found = {}
+    for file in sorted((cache_folder() / "imported").glob("*.json")):
+        try:
+            record = json.loads(file.read_text(encoding="utf-8"))
+            found[str(record["name"])] = {**record, "path": str(file.with_suffix(".onnx"))}
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return found
+
+
 def record(chosen: Entry) -> dict[str, Any] | None:
     """What was written down when the model was converted (sha256, bytes, check), or None when it is not ready."""
     target = _target(chosen)
@@ -147,6 +159,10 @@ def _target(chosen: Entry) -> Path:
 
 
 def _make(chosen: Entry, files: dict[str, Path]) -> None:
+    # Only now: who finds everything ready shall not wait for the converter and onnxruntime to load.
+    from bodylens_models import check
+    from bodylens_models.convert.convert import convert
+
     model = convert(chosen, files)
     digest = hashlib.sha256(model).hexdigest()
     if chosen.onnx is not None and digest != chosen.onnx.sha256:

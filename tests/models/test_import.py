@@ -76,7 +76,7 @@ def test_a_tflite_file_comes_in_and_runs(selfie, tmp_path, cache, capsys):
     (tmp_path / "My Model.tflite").write_bytes(selfie)
     assert run_command("import", str(tmp_path / "My Model.tflite")) == 0
     assert "my-model" in capsys.readouterr().out
-    record = imports.imported()["my-model"]
+    record = store.imported()["my-model"]
     assert record["inputs"] == {"image": [1, 3, 256, 256]}
     session = onnxruntime.InferenceSession(record["path"])
     assert session.run(None, {"image": np.zeros((1, 3, 256, 256), np.float32)})[0].shape == (1, 1, 256, 256)
@@ -90,7 +90,7 @@ def test_a_graph_model_comes_in_at_the_size_that_is_asked_for(graph_model, tmp_p
     (folder / "w.bin").write_bytes(weights)
     assert run_command("import", str(folder / "model.json")) == 1
     assert run_command("import", str(folder / "model.json"), "--size", "33x65") == 0
-    assert imports.imported()["little"]["outputs"] == {"y": [1, 4, 17, 33]}
+    assert store.imported()["little"]["outputs"] == {"y": [1, 4, 17, 33]}
 
 
 def test_an_onnx_file_comes_in_as_it_is(tmp_path, cache):

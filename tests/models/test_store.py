@@ -97,7 +97,12 @@ def test_two_runs_at_once_agree(empty):
 
 
 def test_a_run_that_is_killed_leaves_nothing_that_the_next_does_not_clear(empty):
-    code = "import os, bodylens_models.store as s; s.check.make = lambda *a: os._exit(9); s.ensure('selfie-general')"
+    code = """
+import os
+from bodylens_models import check, store
+check.make = lambda *given: os._exit(9)
+store.ensure("selfie-general")
+"""
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
     (empty / "onnx").mkdir(exist_ok=True)
     for left in (empty / "onnx" / ".new-abc", empty / "sources" / ".npm-abc"):

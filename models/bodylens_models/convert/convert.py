@@ -12,9 +12,6 @@ from bodylens_models.convert.passes.change_stride import change_stride
 from bodylens_models.convert.passes.halve import halve
 from bodylens_models.convert.serialize import serialize
 
-# Part of the cache's key: raise it when a conversion gives other bytes than before.
-VERSION = 5
-
 
 def convert(entry: Entry, files: Mapping[str, Path]) -> bytes:
     """Convert the source `files` (by the names of the entry's source) as the entry's reader and options say.
