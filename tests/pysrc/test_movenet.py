@@ -23,11 +23,11 @@ def answering(keypoints, scores=0.9):
     def answer(requests):
         (request,) = requests
         answer.regions.append(request.region)
-        at = request.region.from_frame(np.asarray(keypoints, np.float32))
+        at = request.region.from_frame(np.asarray(keypoints, np.float32) + 0.5) - 0.5 / answer.side
         values = np.concatenate([at[:, ::-1], np.broadcast_to(np.float32(scores), (17,))[:, None]], axis=1)
         return [Inferred({"poses": values.reshape(1, 1, 17, 3).astype(np.float32)})]
 
-    answer.regions = []
+    answer.regions, answer.side = [], 192
     return answer
 
 
@@ -206,8 +206,9 @@ def crowd(*persons):
     def answer(requests):
         (request,) = requests
         rows = np.zeros((6, 56), np.float32)
+        half = np.array([0.5 / 256, 0.5 / (192 if request.model.endswith("wide") else 256)])
         for row, (keypoints, score) in zip(rows, persons, strict=False):
-            at = request.region.from_frame(np.asarray(keypoints, np.float32))
+            at = request.region.from_frame(np.asarray(keypoints, np.float32) + 0.5) - half
             row[:51] = np.concatenate([at[:, ::-1], np.full((17, 1), 0.8)], axis=1).ravel()
             row[51:55] = [*at.min(axis=0)[::-1], *at.max(axis=0)[::-1]]
             row[55] = score

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from bodylens.filters import Motion, rows_of
 from bodylens.flip import flip
 from bodylens.frame import Frame
+from bodylens.movenet.pixels import to_pixels
 from bodylens.movenet.single import KEYPOINT_FILTER
 from bodylens.people import People
 from bodylens.pipeline import Estimation, Infer
@@ -20,8 +21,9 @@ Floats = NDArray[np.float32]
 
 KEYPOINTS = len(COCO)
 MOST = 6
-# What a network that was made for wide pictures sees: 256 × 192.
-WIDE = 4 / 3
+# The sides of the network's input, pixels; the variant for wide pictures is lower.
+SIDE, WIDE_HEIGHT = 256, 192
+WIDE = SIDE / WIDE_HEIGHT
 
 # ref: tfjs-models/pose-detection/src/movenet/constants.ts
 TRACKERS = {"bounding_box": (iou, 0.15), "keypoint": (oks(COCO.sigmas), 0.2)}
@@ -118,9 +120,10 @@ class MoveNetMultiPose:
         poses = poses[np.argsort(-poses[:, -1], kind="stable")[: self.max_poses]]
         region = asked[0].region
         found = poses[:, : 3 * KEYPOINTS].reshape(-1, KEYPOINTS, 3)
-        keypoints = region.to_frame(found[..., 1::-1])
+        side = (SIDE, WIDE_HEIGHT) if asked[0].model != self.model else (SIDE, SIDE)
+        keypoints = to_pixels(found[..., :2], region, *side)
         scores = found[..., 2].copy()
-        corners = region.to_frame(poses[:, -5:-1].reshape(-1, 2, 2)[..., ::-1])
+        corners = to_pixels(poses[:, -5:-1].reshape(-1, 2, 2), region, *side)
         boxes = np.concatenate([corners[:, 0], corners[:, 1] - corners[:, 0]], axis=1)
 
         size = np.array([frame.width, frame.height], np.float32)

@@ -11,6 +11,7 @@ from bodylens.flip import flip
 from bodylens.frame import Frame
 from bodylens.movenet import crop
 from bodylens.movenet.decoding import decode
+from bodylens.movenet.pixels import to_pixels
 from bodylens.people import People
 from bodylens.pipeline import Estimation, Infer
 from bodylens.region import Region
@@ -24,6 +25,9 @@ KEYPOINT_FILTER = OneEuro(2.5, 300.0, 2.5, threshold=0.5, threshold_beta=5.0)
 REGION_FILTER = LowPass(0.9)
 # Someone found again after so many seconds may be someone else, and gets another id. ref: the same, maxAge
 MAX_AGE = 1.0
+# The side of the square input, pixels.
+THUNDER_SIDE = 256
+LIGHTNING_SIDE = 192
 ONE = np.zeros(1, np.int32)
 
 
@@ -80,6 +84,7 @@ class MoveNet:
             raise ValueError(f"min_score must be from 0 to 1, not {min_score}")
         self.model = f"{model}+heads" if heads else model
         self.output = "heads" if heads else "poses"
+        self.side = THUNDER_SIDE if "thunder" in model else LIGHTNING_SIDE
         self.smooth = enable_smoothing
         self.min_score = min_score
         self.flip = flip_horizontal
@@ -115,7 +120,7 @@ class MoveNet:
             return People.none(frame, COCO.names)
 
         size = np.array([frame.width, frame.height], np.float32)
-        keypoints = asked[0].region.to_frame(pose[None, :, 1::-1])
+        keypoints = to_pixels(pose[None, :, :2], asked[0].region, self.side, self.side)
         motion = memory.motion
         if self.smooth:
             # The filter's limits are relative to the frame, whatever its shape.
