@@ -178,7 +178,7 @@ def int8_heads(width, height):
     path = MIRROR / f"posenet_mobilenet_v1_075_{height}_{width}_16_quant.tflite"
     model = interpreter.Interpreter(str(path))
     model.allocate_tensors()
-    image = cv2.resize(read("couple.jpg"), (width, height), interpolation=cv2.INTER_AREA)
+    image = cv2.resize(read("couple.jpg"), (width, height), interpolation=cv2.INTER_LINEAR)
     model.set_tensor(model.get_input_details()[0]["index"], image[None])
     model.invoke()
     heat, offsets, displacements = (
@@ -194,8 +194,9 @@ def int8_heads(width, height):
 @with_mirror
 @pytest.mark.parametrize(("width", "height"), [(481, 353), (641, 481)])
 def test_the_couples_poses_are_those_of_the_reference_decoder(width, height):
-    # The reference was made by another decoder: it samples between cells where this one, as tfjs, takes the nearest
-    # cell, refines five times instead of twice, and lists the better pose first.
+    # The reference was made by another decoder (one that lists the better pose first), from a picture resized in a way
+    # that is not told: the way alone moves keypoints by half a pixel on average. Our decoder is that of tfjs, whose
+    # own results it gives exactly (test_original_posenet.py).
     name = f"couple_posenet_mobilenet_v1_075_{height}_{width}_quant_decoder_reference.csv"
     with (MEDIA / name).open() as file:
         rows = list(csv.DictReader(file))
@@ -215,7 +216,7 @@ def test_the_couples_poses_are_those_of_the_reference_decoder(width, height):
             f"greatest {away[sure].max():.2f} px; keypoint scores off by {off:.3f} on average; "
             f"pose scores {found.scores[order].round(3)} for {overall.round(3)}"
         )
-        assert away[sure].mean() < 2.5
+        assert away[sure].mean() < 2
         assert away[sure].max() < 8
         assert off < 0.05
         np.testing.assert_allclose(found.scores[order], overall, atol=0.05)
