@@ -234,6 +234,15 @@ def test_each_person_has_a_mask_stream_of_its_own_that_begins_fresh():
     assert all(k.activation == "sigmoid" for k in then)
 
 
+def test_someone_found_elsewhere_does_not_wait_until_who_is_missed_is_given_up():
+    left, right, other = Body(120, 240, 50), Body(320, 240, 50), Body(520, 240, 50)
+    people = run(BlazePose(max_poses=2), [World(left, right)] * 5 + [World(left, other)] * 6)
+    assert people[4].ids.tolist() == [1, 2]
+    assert people[-1].ids.tolist() == [1, 3]
+    crowd = run(BlazePose(max_poses=2), [World(left, right)] * 5 + [World(left, right, other)] * 40)
+    assert all(len(p) == 2 for p in crowd)
+
+
 @pytest.mark.parametrize("hides", [False, True], ids=["all seen", "one is hidden while they cross"])
 def test_people_who_cross_keep_their_ids(hides):
     frames, truth = [], []

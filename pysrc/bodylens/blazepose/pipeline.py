@@ -187,9 +187,10 @@ class BlazePose:
             found = detector.decode(
                 answer["boxes"], answer["scores"], asked[-1].region, self.min_detection_confidence, 2 * self.max_poses
             )
-            fresh = self._unknown(found, regions)[: self.max_poses - len(regions)]
+            fresh = self._unknown(found, regions)[: self.max_poses - len(memory.regions)]
             if fresh:
-                free = [stream for stream in range(self.max_poses) if stream not in streams]
+                # At most as many who are new as who are followed or missed, so these streams suffice.
+                free = [stream for stream in range(2 * self.max_poses) if stream not in streams]
                 more = [self._look(region, stream, True) for region, stream in zip(fresh, free, strict=False)]
                 looks += yield more
                 regions += fresh
@@ -238,7 +239,7 @@ class BlazePose:
 
     def _streams(self, memory: Memory) -> tuple[int, ...]:
         """Give the mask streams of those who are followed, then of those who are missed."""
-        free = [stream for stream in range(self.max_poses) if stream not in memory.streams]
+        free = [stream for stream in range(2 * self.max_poses) if stream not in memory.streams]
         return (*memory.streams, *free[: len(self._coasting(memory))])
 
     def _look(self, region: Region, stream: int, begins: bool) -> Infer:
@@ -336,7 +337,7 @@ class BlazePose:
         return together[:, : landmarks.USED], together[:, landmarks.USED :], motion
 
     def _distinct(self, seen: Sightings, known: NDArray[np.int32], scores: Floats, aims: Floats) -> NDArray[np.intp]:
-        """Choose one of those who are too alike: regions that met look at the same person.
+        """Choose one of those who are too alike: regions that met look at the same person; and no more than wanted.
 
         Who is followed goes before who is new, the surer before the less sure.
         """
@@ -351,13 +352,13 @@ class BlazePose:
         same = self.similarity(seen, seen) > TWIN
         same |= (apart < CLOSE * np.minimum(across, across[:, None])) & (new | new[:, None])
         np.fill_diagonal(same, False)
-        if not same.any():
+        if not same.any() and n <= self.max_poses:
             return everyone
         chosen: list[int] = []
         for i in np.argsort(new - scores, kind="stable").tolist():
             if not (same[i, chosen].any() or same[chosen, i].any()):
                 chosen.append(i)
-        return np.array(sorted(chosen), np.intp)
+        return np.array(sorted(chosen[: self.max_poses]), np.intp)
 
     def _missed(
         self, before: Memory, tracks: Tracks, ids: NDArray[np.int32], time: float
