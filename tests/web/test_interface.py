@@ -115,7 +115,7 @@ def test_the_controls_are_in_the_address_and_the_address_sets_the_controls(opene
     said = query(page)
     assert said == {
         **{"source": "sample", "model": "selfie-general", "backend": "auto", "effect": "blur", "mirror": "1"},
-        **{"smoothing": "0", "blur": "30", "edge": "0.5", "softness": "0.2", "heads": "2"},
+        **{"smoothing": "0", "blur": "30", "edge": "0.5", "softness": "0.2", "skeleton": "1", "heads": "2"},
     }
     view = page.evaluate("() => sent('view').at(-1).view")
     assert (view["effect"], view["blur"], view["mirror"]) == ("blur", 30, True)
