@@ -31,6 +31,7 @@ ONNXRUNTIME_FILES = [
     "ort.webgl.min.mjs",
     *(f"ort-wasm-simd-threaded{build}.{kind}" for build in ("", ".asyncify", ".jspi") for kind in ("mjs", "wasm")),
 ]
+THREE_FILES = ["three.module.js", "three.core.js"]
 PYODIDE_FILES = ["pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm"]
 
 Tree = Mapping[str, Resource]
@@ -103,6 +104,7 @@ class Site:
 
         app = put("app", {name: self._file(path) for name, path in served_files(self.web)})
         ort = put("ort", {name: self._package_file(checkout.ONNXRUNTIME / name) for name in ONNXRUNTIME_FILES})
+        three = put("three", {name: self._package_file(checkout.THREE / name) for name in THREE_FILES})
         python = {name: self._package_file(checkout.PYODIDE / name) for name in PYODIDE_FILES}
         python[STANDARD_LIBRARY] = self._file(self.python.standard_library)
         python |= {wheel.path.name: self._file(wheel.path) for wheel in self.python.wheels}
@@ -117,6 +119,7 @@ class Site:
             "app": app,
             "ort": ort,
             "pyodide": pyodide,
+            "three": three,
             "models": "models/",
             "catalogue": catalogue + "catalogue.json",
             "samples": app + "samples/",

@@ -1,6 +1,7 @@
 // The workers behind the page: the engine, the live Python, and one for a person's own code. The page talks to this alone.
 
-/** @typedef {{ort: string, pyodide: string, models: string, catalogue: string, samples: string, version: string}} Site */
+/** @typedef {{ort: string, pyodide: string, models: string, catalogue: string, samples: string, three: string,
+ *   version: string}} Site */
 /** @typedef {{type: string, [key: string]: any}} Message */
 /** @typedef {{resolve: (value: any) => void, reject: (error: Error) => void}} Waiting */
 

@@ -10,6 +10,7 @@ import { Settings } from "./settings.js";
 import { openFile, openSource } from "./source.js";
 import { Stage } from "./stage.js";
 import { decode } from "./still.js";
+import { World } from "./world.js";
 
 /** Milliseconds without a finished picture after which the engine counts as stuck. */
 const STALLED = 20000;
@@ -48,8 +49,10 @@ class App {
 
   /** @type {Float64Array | null} */
   people = null;
-  /** Names of the keypoints. @type {string[]} */
-  names = [];
+  /** The keypoints that the system finds. @type {import("./world.js").Topology} */
+  topology = { names: [], sides: [], edges: [] };
+  /** The view in three dimensions, once it was opened. @type {World | null} */
+  world = null;
   /** @type {Record<string, any>} */
   stats = {};
   startup = { ready: 0, python: 0, firstResult: 0 };
@@ -216,7 +219,8 @@ class App {
       this.show();
     } else {
       // Without an effect no mask is drawn, and a system that can do without is faster.
-      if (name === "effect" && this.names.length) this.engine.changeModel(settings.get("model"), settings.options);
+      if (name === "effect" && this.topology.names.length)
+        this.engine.changeModel(settings.get("model"), settings.options);
       this.#askView();
     }
   }
@@ -328,12 +332,15 @@ class App {
       this.show();
     },
     opened: ({ topology }) => {
-      this.names = topology.names;
-      element("skeleton-row").hidden = !this.names.length;
+      this.topology = topology;
+      if (this.world) this.world.topology = topology;
+      element("skeleton-row").hidden = !topology.names.length;
     },
     people: ({ people }) => {
       if (!this.source) return;
       this.people = people;
+      element("world-button").hidden = !people[7];
+      if (!element("world").hidden) this.world?.show(people);
       this.stage.shape(people[2], people[3]);
       this.startup.firstResult ||= performance.now();
       const passed = this.problem && PASSING.includes(this.problem.code);
@@ -386,6 +393,7 @@ class App {
     }
     element("pause").addEventListener("click", () => this.setPaused(!this.paused));
     element("save").addEventListener("click", () => void this.save());
+    element("world-button").addEventListener("click", () => void this.showWorld());
     const full = /** @type {HTMLButtonElement} */ (element("full"));
     full.hidden = !document.fullscreenEnabled;
     full.addEventListener("click", () => {
@@ -440,6 +448,21 @@ class App {
     });
   }
 
+  /** Opens the view in three dimensions, or closes it. */
+  async showWorld() {
+    const holder = element("world");
+    holder.hidden = !holder.hidden;
+    element("world-button").setAttribute("aria-pressed", String(!holder.hidden));
+    if (holder.hidden) return;
+    try {
+      this.world ??= await World.open(this.site.three, /** @type {HTMLCanvasElement} */ (element("world-canvas")));
+      this.world.topology = this.topology;
+      if (this.people) this.world.show(this.people);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
   /** Keeps the drawn picture as a file. */
   async save() {
     try {
@@ -488,7 +511,7 @@ app.start();
 Object.assign(globalThis, {
   bodylens: {
     stats: () => app.report(),
-    latest: () => app.people && toRecord(app.people, app.names),
+    latest: () => app.people && toRecord(app.people, app.topology.names),
     snapshot: () => app.engine.snapshot(),
     python: (/** @type {string} */ code) => app.engine.run(code),
     settings: app.settings,
