@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import onnxruntime
+
 from bodylens_models import store
 from bodylens_models.convert import from_onnx, from_tfjs, from_tflite
 from bodylens_models.convert.error import ConversionError
@@ -85,8 +87,6 @@ def _convert(path: Path, data: bytes, size: tuple[int, int] | None) -> bytes:
 
 
 def _run(name: str, model: bytes) -> tuple[dict[str, list[int | None]], dict[str, list[int | None]]]:
-    import onnxruntime
-
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     try:

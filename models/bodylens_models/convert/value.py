@@ -5,6 +5,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from bodylens_models.convert.error import ConversionError
+
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -45,8 +47,6 @@ class Value:
 
     def constant(self, what: str) -> Array:
         """The elements of a constant; ConversionError, naming `what`, when the tensor is computed."""
-        from bodylens_models.convert.error import ConversionError
-
         if self.data is None:
             raise ConversionError(f"{what} must be a constant, but it is computed ({self.name})")
         return self.data

@@ -5,6 +5,7 @@ import numpy as np
 from bodylens_models.convert.error import ConversionError
 from bodylens_models.convert.from_tfjs.file import Node
 from bodylens_models.convert.from_tfjs.reader import Reader, operator
+from bodylens_models.convert.graph import checked_shape
 from bodylens_models.convert.operators import shape
 from bodylens_models.convert.value import Value
 
@@ -167,8 +168,6 @@ def size_of(reader: Reader, node: Node) -> Value:
 def fill(reader: Reader, node: Node) -> Value:
     """A shape and a value."""
     target, value = reader.inputs(node, 2)[:2]
-    from bodylens_models.convert.graph import checked_shape
-
     constant = value.constant("a fill value").reshape(())
     return reader.graph.constant(np.full(checked_shape(reader.numbers(target, "a shape")), constant))
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from onnx import helper
 
 from bodylens_models.convert.error import ConversionError
 from bodylens_models.convert.graph import Graph, checked_shape
@@ -138,8 +139,6 @@ def unstack(graph: Graph, x: Value, axis: int) -> list[Value]:
 
 def cast(graph: Graph, x: Value, dtype: np.dtype[np.generic]) -> Value:
     """X with another dtype."""
-    from onnx import helper
-
     if x.dtype == dtype:
         return x
     to = helper.np_dtype_to_tensor_dtype(dtype)
