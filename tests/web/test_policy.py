@@ -86,7 +86,7 @@ COST = """async () => {
   const text = await (await fetch("/")).text();
   const front = new DOMParser().parseFromString(text, "text/html");
   const site = JSON.parse(front.querySelector('meta[name="bodylens:site"]').content);
-  const files = [site.app + "page/main.js", site.ort + "ort.wasm.min.mjs", site.pyodide + "pyodide.asm.wasm"];
+  const files = [site.app + "page/main.js", site.ort + "ort.wasm.min.mjs", site.pyodide + "pyodide.asm.mjs"];
   for (const file of [...files, site.catalogue]) await (await fetch("/" + file)).arrayBuffer();
   const entries = performance.getEntriesByType("resource").filter((entry) => /[/][0-9a-f]{8}[/]/.test(entry.name));
   return Object.fromEntries(entries.map((entry) => [entry.name, entry.transferSize]));
