@@ -54,8 +54,8 @@ INPUTS = {
 class BodyPix:
     """The whole frame, letterboxed to the network's input, gives everybody's pose, and a class for each pixel.
 
-    The persons are `People` with the 17 COCO keypoints; their one mask says who is a person. Where maps are asked for,
-    `segmentation` holds them.
+    The persons are `People` with the 17 COCO keypoints. Their one mask, which stays on the device, says who is a
+    person; or, where maps are asked for, `segmentation` holds these in its place.
 
     Args:
         model: "bodypix-050" or "bodypix-075-int8".
@@ -150,7 +150,7 @@ class BodyPix:
         if self.multi:
             fetch.append("long_offsets")
         mask = Keep("segments", activation="sigmoid", late=True, threshold=self.threshold)
-        return (look(label, frame, size, tuple(fetch), (mask,)),)
+        return (look(label, frame, size, tuple(fetch), () if self.maps else (mask,)),)
 
     def estimate(self, frame: Frame) -> Estimation:
         """Find people; ids count them in the order in which they were found, and are not tracked."""
@@ -161,24 +161,22 @@ class BodyPix:
         poses = decode_multiple(heads_of(outputs, self.stride), self.most, self.score_threshold, self.radius)
         if self.multi:
             poses = _above(poses, self.score_threshold)
-        (mask,) = result.masks
-        grid = grid_region(request.region, size, (mask.height, mask.width), self.stride)
-        segmentation = None
+        people = to_people(frame, poses, request.region, size)
         if self.maps:
-            logits = outputs["segments"].reshape(mask.height, mask.width)
+            logits = outputs["segments"].reshape(outputs["segments"].shape[-2:])
             segmentation = Segmentation(
                 frame,
-                grid,
+                grid_region(request.region, size, logits.shape, self.stride),
                 logits,
                 self.threshold,
                 outputs["part_heatmaps"][0] if self.parts else None,
                 self._distances(outputs["long_offsets"][0], poses, logits) if self.multi else None,
             )
-        people = replace(
-            to_people(frame, poses, request.region, size),
-            masks=(replace(mask, region=grid),),
-            segmentation=segmentation,
-        )
+            people = replace(people, segmentation=segmentation)
+        else:
+            (mask,) = result.masks
+            grid = grid_region(request.region, size, (mask.height, mask.width), self.stride)
+            people = replace(people, masks=(replace(mask, region=grid),))
         return flip(people) if self.flip else people
 
     def _distances(

@@ -41,9 +41,11 @@ def answering(poses, scores):
 
     def answer(requests):
         (request,) = requests
-        (keep,) = request.keep
-        mask = Mask(1, SHAPE[1], SHAPE[0], request.region, keep.meaning, keep.threshold, 9, 0.9, (2, 2, 29, 21))
-        return [Inferred({name: outputs[name][None] for name in request.fetch}, (mask,))]
+        masks = tuple(
+            Mask(1, SHAPE[1], SHAPE[0], request.region, keep.meaning, keep.threshold, 9, 0.9, (2, 2, 29, 21))
+            for keep in request.keep
+        )
+        return [Inferred({name: outputs[name][None] for name in request.fetch}, masks)]
 
     return answer
 
@@ -79,11 +81,12 @@ class NetInPage(Net):
         ({"segment_body_parts": True, "multi_segmentation": True}, {"segments", "part_heatmaps", "long_offsets"}),
     ],
 )
-def test_it_asks_for_the_heads_that_it_needs_and_keeps_the_mask(options, heads):
+def test_it_asks_for_the_heads_that_it_needs_and_keeps_a_mask_or_makes_maps(options, heads):
     (request,) = next(BodyPix("bodypix-050", **options).estimate(FRAME))
     always = {"heatmaps", "offsets", "displacement_fwd", "displacement_bwd"}
     assert set(request.fetch) == always | heads
-    assert [(k.output, k.activation, k.threshold) for k in request.keep] == [("segments", "sigmoid", 0.7)]
+    kept = [(k.output, k.activation, k.threshold) for k in request.keep]
+    assert kept == ([] if heads else [("segments", "sigmoid", 0.7)])
 
 
 @pytest.mark.parametrize(
@@ -130,7 +133,7 @@ def test_what_is_out_of_range_is_refused_with_the_range(option, message):
         BodyPix("bodypix-050", **option)
 
 
-def test_people_have_poses_a_mask_and_maps():
+def test_people_have_poses_and_a_mask_or_maps():
     pipeline = BodyPix("bodypix-050", multi_segmentation=True, segment_body_parts=True)
     people = finish(pipeline.estimate(FRAME), answering(TWO, [0.9, 0.8]))
     assert len(people) == 2
@@ -140,9 +143,10 @@ def test_people_have_poses_a_mask_and_maps():
     x, y = (TWO[0][0] + 0.5) * scale - [(481 * scale - 640) / 2, 0]
     np.testing.assert_allclose(people.keypoints[0, 0], [x, y], atol=0.5)
     # 31 cells of 16 pixels reach beyond 481 pixels by half a cell on each side.
-    (mask,) = people.masks
-    assert mask.region.width == pytest.approx(31 * 16 * scale)
-    assert mask.region.height == pytest.approx(23 * 16 * scale)
+    (mask,) = finish(BodyPix("bodypix-050").estimate(FRAME), answering(TWO, [0.9, 0.8])).masks
+    for region in (mask.region, people.segmentation.region):
+        assert region.width == pytest.approx(31 * 16 * scale)
+        assert region.height == pytest.approx(23 * 16 * scale)
     maps = people.segmentation
     person, parts, instances = maps.person(), maps.parts(), maps.instances()
     assert person[240, 320]
