@@ -12,8 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bodylens.draw import draw_keypoints, draw_skeleton
 from bodylens.people import People
 from bodylens.record import to_record
+from bodylens.systems import DETECTORS, option_names
 
 Picture = NDArray[np.uint8]
 Write = Callable[[Picture], None]
@@ -32,24 +34,48 @@ def add_parser(subparsers: Any) -> None:  # noqa: ANN401
     parser.add_argument("--json", metavar="FILE", help="write a line of JSON a frame; - for standard output")
     parser.add_argument("--threshold", type=float, help="the probability from which a pixel counts as person")
     parser.add_argument("--smoothing", action="store_true", help="calm the mask over time")
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        type=_option,
+        metavar="NAME=VALUE",
+        help="an option of the system's own",
+    )
     parser.set_defaults(run=run)
+
+
+def _option(text: str) -> tuple[str, Any]:
+    """Read NAME=VALUE; a value that is JSON is read as such, any other is text."""
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
 
 
 def run(args: argparse.Namespace) -> int:
     """Go through the source once; without any of the three outputs, JSON goes to standard output."""
     import bodylens
 
-    options: dict[str, Any] = {"smoothing": args.smoothing}
+    options: dict[str, Any] = dict(args.option)
     if args.threshold is not None:
         options["threshold"] = args.threshold
-    segmenter = bodylens.create_segmenter(args.model, **options)
+    if args.smoothing:
+        options["smoothing"] = True
+    if args.mask and args.model in DETECTORS and "enable_segmentation" in option_names(args.model):
+        options.setdefault("enable_segmentation", True)
+    create = bodylens.create_detector if args.model in DETECTORS else bodylens.create_segmenter
+    estimator = create(args.model, **options)
     lines = args.json if args.json or args.out or args.mask else "-"
     with ExitStack() as stack:
         write_line = _line_writer(lines, stack)
         draw = _picture_writer(args.out, args.source, stack)
         write_mask = _picture_writer(args.mask, args.source, stack)
         for picture, time in bodylens.frames(args.source):
-            people = segmenter.estimate(picture, time)
+            people = estimator.estimate(picture, time)
             mask = people.read_mask() if people.masks else None
             if write_line:
                 write_line.write(json.dumps(to_record(people, mask)) + "\n")
@@ -84,7 +110,8 @@ def drawn(picture: Picture, people: People, mask: NDArray[np.float32] | None) ->
         cv2.rectangle(canvas, (x, y), (x + w - 1, y + h - 1), TINT, thickness)
         at = (x + 4 * thickness, y + 14 * thickness)
         cv2.putText(canvas, f"{number}  {score:.2f}", at, cv2.FONT_HERSHEY_SIMPLEX, 0.5 * thickness, TINT, thickness)
-    return canvas
+    joined = draw_skeleton(canvas, people, width=2.0 * thickness, color=TINT)
+    return draw_keypoints(joined, people, radius=2.0 * thickness, color=(255, 255, 255))
 
 
 def _line_writer(target: str | None, stack: ExitStack) -> IO[str] | None:

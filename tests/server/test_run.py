@@ -66,6 +66,20 @@ def test_a_video_gives_a_line_a_frame_with_its_time_and_a_video(video, tmp_path)
     assert frames[0][0].shape == (256, 320, 3)
 
 
+def test_a_detector_gives_named_keypoints_and_a_skeleton(tmp_path, capsys):
+    options = ["--option", "enable_smoothing=false", "--out", tmp_path / "drawn.png", "--mask", tmp_path / "mask.png"]
+    assert run(PORTRAIT, "--model", "blazepose-lite", *options, "--json", "-") == 0
+    (person,) = json.loads(capsys.readouterr().out)["people"]
+    names = {point["name"]: point for point in person["keypoints"]}
+    assert len(names) == 33
+    assert names["left_eye"]["x"] > names["right_eye"]["x"], "she looks at us"
+    assert len(person["world"]) == 33
+    drawn, picture = media.read_picture(tmp_path / "drawn.png"), media.read_picture(PORTRAIT)
+    x, y = (round(names["nose"][axis]) for axis in "xy")
+    assert np.abs(drawn[y, x].astype(int) - picture[y, x]).sum() > 60
+    assert media.read_picture(tmp_path / "mask.png").max() > 200
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

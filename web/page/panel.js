@@ -80,12 +80,15 @@ export class Panel {
 
   /** Offers the models of the catalogue. @param {string} address */
   async listModels(address) {
-    /** @type {{name: string, title?: string, variant?: string | null, system?: string, url?: string | null}[]} */
+    /** @type {{name: string, title?: string, variant?: string | null, system?: string, topology?: string,
+     *   url?: string | null}[]} */
     const models = await fetch(address)
       .then((response) => (response.ok ? response.json() : []))
       .catch(() => []); // the engine says what is the matter
     const select = /** @type {HTMLSelectElement} */ (this.form.elements.namedItem("model"));
-    const offered = models.filter(({ variant, system }) => !variant && system === "selfie");
+    // Variants and networks that only find where to look are the systems' own business.
+    const whole = ({ system = "", topology = "" }) => system === "selfie" || topology !== "none";
+    const offered = models.filter((model) => !model.variant && whole(model));
     select.replaceChildren(
       ...offered.map(
         ({ name, title, url }) => new Option(`${title ?? name}${url ? "" : " (not on this site yet)"}`, name),
