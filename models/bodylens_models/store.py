@@ -18,7 +18,6 @@ from bodylens_models import catalogue, sources
 from bodylens_models.catalogue.entry import Entry
 from bodylens_models.convert.error import ConversionError
 from bodylens_models.convert.version import VERSION
-from bodylens_models.download import DownloadError
 from bodylens_models.progress import Progress, Step, silent
 
 try:
@@ -69,32 +68,48 @@ def ensure(name: str, variant: str | None = None, progress: Progress | None = No
 
 
 def ensure_all(wanted: Iterable[tuple[str, str | None]], progress: Progress | None = None) -> list[Path]:
-    """As `ensure` for several (name, variant), streaming each npm package only once."""
+    """As `ensure` for several (name, variant), streaming each npm package only once.
+
+    One that fails keeps none of the others from being made; its error comes at the end.
+    """
     report = progress or silent
     chosen = [catalogue.entry(name, variant) for name, variant in wanted]
     missing = [item for item in chosen if record(item) is None]
-    for item in missing:
-        if item.unavailable:
-            raise ModelUnavailable(f"the model {item.label} cannot be had: {item.unavailable}")
+    failed: dict[str, ModelUnavailable | ConversionError] = {
+        item.label: ModelUnavailable(f"the model {item.label} cannot be had: {item.unavailable}")
+        for item in missing
+        if item.unavailable
+    }
+    missing = [item for item in missing if item.label not in failed]
     if missing:
         folder = cache_folder()
         folder.mkdir(parents=True, exist_ok=True)
         with _lock(folder / ".lock"):
             _sweep(folder)
             still = [item for item in missing if record(item) is None]
-            try:
-                files = sources.obtain_all(folder, still, report)
-            except DownloadError as error:
-                names = ", ".join(dict.fromkeys(item.name for item in still))
-                raise ModelUnavailable(
-                    f"the weights of {names} cannot be had: {error}. Try again later: bodylens models fetch "
-                    + " ".join(dict.fromkeys(item.name for item in still))
-                ) from error
+            troubles: dict[str, str] = {}
+            files = sources.obtain_all(folder, still, report, troubles)
             for item in still:
+                if item.label in troubles:
+                    failed[item.label] = ModelUnavailable(
+                        f"the weights of {item.label} cannot be had: {troubles[item.label]}. "
+                        f"Try again later: bodylens models fetch {item.label}"
+                    )
+                    continue
                 report(Step(item.label, "convert"))
-                _make(item, files[item.label])
+                try:
+                    _make(item, files[item.label])
+                except ConversionError as error:
+                    failed[item.label] = error
     for item in chosen:
-        report(Step(item.label, "ready", _target(item).stat().st_size))
+        if item.label in failed:
+            report(Step(item.label, "trouble", where=str(failed[item.label])))
+        else:
+            report(Step(item.label, "ready", _target(item).stat().st_size))
+    if len(failed) > 1:
+        raise ModelUnavailable(f"{len(failed)} models could not be made ready: {', '.join(failed)}")
+    for only in failed.values():
+        raise only
     return [_target(item) for item in chosen]
 
 

