@@ -1,5 +1,6 @@
 """MoveNet without a network: decoding, where it looks next, who is who."""
 
+from functools import partial
 from math import asinh, hypot
 
 import numpy as np
@@ -9,11 +10,13 @@ from hypothesis import strategies as st
 
 from bodylens import Frame, Inferred, Region
 from bodylens.movenet import MoveNet, MoveNetMultiPose, crop
-from bodylens.movenet.decoding import decode
+from bodylens.movenet.decoding import decode, decode_several
 from bodylens.pipeline import finish
 from bodylens.systems import make_detector
 from bodylens.topology import COCO
 
+single = partial(MoveNet, heads=False)
+several = partial(MoveNetMultiPose, heads=False)
 SHAPE = np.random.default_rng(7).uniform(-1, 1, (17, 2)).astype(np.float32)
 
 
@@ -82,7 +85,7 @@ def body(x, y, size):
 
 
 def test_it_begins_in_the_middle_of_the_frame():
-    (request,) = MoveNet().ahead(Frame(0, 0, 640, 480))
+    (request,) = single().ahead(Frame(0, 0, 640, 480))
     assert request.region == Region(320, 240, 480, 480)
     assert request.fetch == ("poses",)
 
@@ -93,7 +96,7 @@ def test_it_begins_in_the_middle_of_the_frame():
 )  # fmt: skip
 def test_a_person_comes_back_where_it_is_through_any_region(at, size, steps):
     keypoints = body(*at, size)
-    for people in run(MoveNet(enable_smoothing=False), [answering(keypoints)] * steps):
+    for people in run(single(enable_smoothing=False), [answering(keypoints)] * steps):
         np.testing.assert_allclose(people.keypoints[0], keypoints, atol=0.05)
         low, high = keypoints.min(axis=0), keypoints.max(axis=0)
         np.testing.assert_allclose(people.boxes[0], [*low, *(high - low)], atol=0.1)
@@ -132,13 +135,13 @@ def test_a_square_larger_than_the_frame_becomes_the_whole_frame():
 def test_the_region_follows_a_little_behind():
     answer = answering(body(300, 200, 60))
     later = answering(body(400, 200, 60))
-    run(MoveNet(enable_smoothing=False), [answer, answer, later, later])
+    run(single(enable_smoothing=False), [answer, answer, later, later])
     here, there = later.regions[0], later.regions[1]
     assert there.x == pytest.approx(here.x + 0.9 * (400 - here.x), abs=0.1)
 
 
 def test_nobody_sure_enough_is_nobody_and_the_next_frame_begins_anew():
-    pipeline = MoveNet(min_score=0.3)
+    pipeline = single(min_score=0.3)
     here, gone = answering(body(200, 200, 60)), answering(body(200, 200, 60), 0.25)
     people = run(pipeline, [here, here, gone])
     assert [len(p) for p in people] == [1, 1, 0]
@@ -149,20 +152,20 @@ def test_nobody_sure_enough_is_nobody_and_the_next_frame_begins_anew():
 def test_the_score_is_the_mean_of_the_sure_keypoints():
     scores = np.full(17, 0.8, np.float32)
     scores[:5] = 0.1
-    (people,) = run(MoveNet(), [answering(body(300, 200, 60), scores)])
+    (people,) = run(single(), [answering(body(300, 200, 60), scores)])
     assert people.scores[0] == pytest.approx(0.8)
 
 
 def test_the_same_person_after_a_moment_and_another_after_a_while():
     here, gone = answering(body(300, 240, 60)), answering(body(300, 240, 60), 0.0)
-    assert [p.ids.tolist() for p in run(MoveNet(), [here, gone, here])] == [[1], [], [1]]
-    assert run(MoveNet(), [here, *[gone] * 40, here])[-1].ids.tolist() == [2]
+    assert [p.ids.tolist() for p in run(single(), [here, gone, here])] == [[1], [], [1]]
+    assert run(single(), [here, *[gone] * 40, here])[-1].ids.tolist() == [2]
 
 
 def test_smoothing_is_the_originals_in_units_of_the_frame():
     one, other = body(300, 240, 60), body(340, 240, 60)
-    people = run(MoveNet(), [answering(one), answering(other)])
-    raw = run(MoveNet(enable_smoothing=False), [answering(one), answering(other)])
+    people = run(single(), [answering(one), answering(other)])
+    raw = run(single(enable_smoothing=False), [answering(one), answering(other)])
 
     def alpha(cutoff):
         return 1 / (1 + 30 / (2 * np.pi * cutoff))
@@ -176,7 +179,7 @@ def test_smoothing_is_the_originals_in_units_of_the_frame():
 
 
 def test_a_frame_that_fails_costs_that_frame_alone():
-    pipeline = MoveNet()
+    pipeline = single()
     run(pipeline, [answering(body(300, 240, 60))] * 2)
     before = pipeline.memory
     estimation = pipeline.estimate(Frame(2, 0.1, 640, 480))
@@ -196,7 +199,7 @@ def test_what_it_announces_is_what_it_asks(make):
 
 def test_flipped_results_are_the_mirror_image():
     keypoints = body(200, 240, 60)
-    (people,) = run(MoveNet(flip_horizontal=True), [answering(keypoints)])
+    (people,) = run(single(flip_horizontal=True), [answering(keypoints)])
     np.testing.assert_allclose(people.keypoints[0, :, 0], 640 - 1 - keypoints[:, 0], atol=0.05)
 
 
@@ -227,7 +230,7 @@ def crowd(*persons):
 def test_several_people_come_back_where_they_are(size, model):
     a, b = body(0.3 * size[0], 0.5 * size[1], 60), body(0.7 * size[0], 0.4 * size[1], 80)
     answer = crowd((a, 0.5), (b, 0.9))
-    (people,) = run(MoveNetMultiPose(), [answer], size=size)
+    (people,) = run(several(), [answer], size=size)
     assert answer.models == [f"movenet-multipose{model}"]
     np.testing.assert_allclose(people.keypoints, [b, a], atol=0.1)
     np.testing.assert_allclose(people.boxes[1], [*a.min(axis=0), *np.ptp(a, axis=0)], atol=0.1)
@@ -236,9 +239,9 @@ def test_several_people_come_back_where_they_are(size, model):
 
 def test_people_below_the_score_or_beyond_the_number_are_not_reported():
     persons = [(body(100 + 100 * i, 240, 40), score) for i, score in enumerate((0.2, 0.6, 0.9, 0.7))]
-    (people,) = run(MoveNetMultiPose(), [crowd(*persons)])
+    (people,) = run(several(), [crowd(*persons)])
     assert people.scores.tolist() == pytest.approx([0.9, 0.7, 0.6])
-    (people,) = run(MoveNetMultiPose(max_poses=1, min_score=0), [crowd(*persons)])
+    (people,) = run(several(max_poses=1, min_score=0), [crowd(*persons)])
     assert people.scores.tolist() == pytest.approx([0.9])
 
 
@@ -252,7 +255,7 @@ def test_people_who_cross_and_hide_keep_their_ids(tracker):
         hidden = 18 <= i <= 22
         frames.append(crowd((a, 0.9)) if hidden else crowd((a, 0.9), (b, 0.8)) if i % 2 else crowd((b, 0.8), (a, 0.9)))
         truth.append([a] if hidden else [a, b])
-    people = run(MoveNetMultiPose(tracker_type=tracker, enable_smoothing=False), frames)
+    people = run(several(tracker_type=tracker, enable_smoothing=False), frames)
     ids = None
     for got, want in zip(people, truth, strict=True):
         now = [int(got.ids[np.abs(got.keypoints - keypoints).mean(axis=(1, 2)).argmin()]) for keypoints in want]
@@ -262,7 +265,7 @@ def test_people_who_cross_and_hide_keep_their_ids(tracker):
 
 def test_without_tracking_people_are_numbered_by_score():
     answer = crowd((body(100, 240, 40), 0.5), (body(400, 240, 40), 0.9))
-    for people in run(MoveNetMultiPose(enable_tracking=False), [answer] * 2):
+    for people in run(several(enable_tracking=False), [answer] * 2):
         assert people.ids.tolist() == [1, 2]
         assert people.scores[0] == pytest.approx(0.9)
 
@@ -271,8 +274,8 @@ def test_each_person_is_smoothed_by_its_own_past():
     random = np.random.default_rng(9)
     still = [crowd((body(200, 240, 60) + random.normal(0, 0.5, (17, 2)), 0.9), (body(450, 240, 60), 0.8))
              for _ in range(40)]  # fmt: skip
-    smooth = run(MoveNetMultiPose(), still)
-    raw = run(MoveNetMultiPose(enable_smoothing=False), still)
+    smooth = run(several(), still)
+    raw = run(several(enable_smoothing=False), still)
 
     def jitter(people):
         return np.diff([p.keypoints[0] for p in people[10:]], axis=0).std()
@@ -281,14 +284,14 @@ def test_each_person_is_smoothed_by_its_own_past():
 
 
 def test_reset_forgets():
-    pipeline = MoveNetMultiPose()
+    pipeline = several()
     run(pipeline, [crowd((body(200, 240, 60), 0.9))])
     pipeline.reset()
     assert pipeline.memory is None
-    single = MoveNet()
-    run(single, [answering(body(200, 240, 60))])
-    single.reset()
-    assert single.ahead(Frame(0, 0, 640, 480))[0].region == crop.first_region(640, 480)
+    alone = single()
+    run(alone, [answering(body(200, 240, 60))])
+    alone.reset()
+    assert alone.ahead(Frame(0, 0, 640, 480))[0].region == crop.first_region(640, 480)
 
 
 @pytest.mark.parametrize(
@@ -306,8 +309,62 @@ def test_options_out_of_range_are_refused(make, options, message):
 
 
 def test_a_family_may_be_named_with_its_type_as_an_option():
-    assert make_detector("movenet", {}).models == ("movenet-lightning",)
-    assert make_detector("movenet", {"model_type": "thunder", "heads": True}).models == ("movenet-thunder+heads",)
+    assert make_detector("movenet", {}).models == ("movenet-lightning+heads",)
+    assert make_detector("movenet", {"model_type": "thunder", "heads": False}).models == ("movenet-thunder",)
     assert make_detector("blazepose", {"model_type": "lite"}).models[1] == "blazepose-lite+poses"
     with pytest.raises(ValueError, match="there is no detector 'movenet-heavy'; did you mean movenet-"):
         make_detector("movenet", {"model_type": "heavy"})
+
+
+def plain_decoding_of_several(heads):
+    """MultiPose's steps, cell by cell and person by person."""
+    planes = heads[0]
+    rows, columns = planes.shape[1:]
+    spread = 19.203125 * rows * columns / 4096
+    peaks = []
+    for r in range(rows):
+        for c in range(columns):
+            around = planes[0, max(r - 2, 0) : r + 3, max(c - 2, 0) : c + 3]
+            if around.max() - planes[0, r, c] < 1e-6:
+                peaks.append((-planes[0, r, c], r, c))
+    people = []
+    y, x = np.mgrid[:rows, :columns]
+    for _, r, c in sorted(peaks)[:6]:
+        tall, broad = np.maximum(planes[1:3, r, c], 0)
+        my, mx = r + planes[3, r, c], c + planes[4, r, c]
+        low = np.clip([my - tall / 2, mx - broad / 2], 0, [rows, columns])
+        high = np.clip([my + tall / 2, mx + broad / 2], 0, [rows, columns])
+        inside = (y >= low[0]) & (y < high[0]) & (x >= low[1]) & (x < high[1])
+        weighed = []
+        for k in range(17):
+            ky, kx = r + planes[5 + 2 * k, r, c], c + planes[6 + 2 * k, r, c]
+            weighed.append(planes[39 + k] * np.exp(-((y - ky) ** 2 + (x - kx) ** 2) / spread) * inside)
+        people.append((r, c, low, high, np.array(weighed)))
+    highest = np.max([person[4] for person in people], axis=0)
+    out = []
+    for r, c, low, high, weighed in people:
+        row = []
+        for k in range(17):
+            kr, kc = np.unravel_index(weighed[k].argmax(), weighed[k].shape)
+            offset = planes[56 + 2 * k : 58 + 2 * k, kr, kc]
+            row += [(kr + offset[0]) / rows, (kc + offset[1]) / columns, highest[k, kr, kc]]
+        scores = np.array(row[2::3])
+        sure = scores[scores > 0.126953125]
+        total = planes[0, r, c] * (sure.mean() if len(sure) else 0)
+        out.append([*row, *(low / [rows, columns]), *(high / [rows, columns]), total])
+    return np.array(out)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(64, 64), (48, 64), (10, 12)])
+def test_decoding_of_several_is_the_networks_own(rows, columns):
+    random = np.random.default_rng(10)
+    heads = random.normal(0, 1.5, (1, 90, rows, columns)).astype(np.float32)
+    heads[:, 1:3] = random.uniform(-1, 0.7 * rows, (1, 2, rows, columns))  # a few boxes are empty
+    heads[:, 5:39] *= 3
+    for maps in (slice(0, 1), slice(39, 56)):
+        heads[:, maps] = 1 / (1 + np.exp(-2 * heads[:, maps]))
+    got, want = decode_several(heads), plain_decoding_of_several(heads)
+    # Scores near 0 say nothing about their places.
+    some = want[:, 2:51:3] > 1e-4
+    np.testing.assert_allclose(got[:, 51:], want[:, 51:], atol=1e-4)
+    np.testing.assert_allclose(got[:, :51].reshape(-1, 17, 3)[some], want[:, :51].reshape(-1, 17, 3)[some], atol=1e-4)

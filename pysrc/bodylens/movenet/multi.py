@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from bodylens.filters import Motion, rows_of
 from bodylens.flip import flip
 from bodylens.frame import Frame
+from bodylens.movenet.decoding import decode_several
 from bodylens.movenet.pixels import to_pixels
 from bodylens.movenet.single import KEYPOINT_FILTER
 from bodylens.people import People
@@ -54,6 +55,8 @@ class MoveNetMultiPose:
         min_similarity: below it two sightings are not of the same person; None takes the tracker's usual one.
         min_score: below which score a person is not reported, 0 … 1.
         max_poses: how many people to give at most, 1 … 6; the surest are given.
+        heads: decode the network's heads here, with a network that was cut before its own decoding; False runs the
+            whole network. The results are the same, but some GPU providers cannot run the network's own decoding.
         flip_horizontal: mirror the results: x becomes width − 1 − x, names stay.
 
     Raises:
@@ -75,6 +78,7 @@ class MoveNetMultiPose:
         min_similarity: float | None = None,
         min_score: float = 0.25,
         max_poses: int = MOST,
+        heads: bool = True,
         flip_horizontal: bool = False,
     ) -> None:
         if tracker_type not in TRACKERS:
@@ -83,7 +87,9 @@ class MoveNetMultiPose:
             raise ValueError(f"min_score must be from 0 to 1, not {min_score}")
         if not 1 <= max_poses <= MOST:
             raise ValueError(f"max_poses must be from 1 to {MOST}, not {max_poses}")
-        self.model = model
+        self.square = f"{model}+heads" if heads else model
+        self.wide = f"{model}+wide+heads" if heads else f"{model}+wide"
+        self.output = "heads" if heads else "poses"
         self.smooth = enable_smoothing and enable_tracking
         self.tracking = enable_tracking
         similarity, usual = TRACKERS[tracker_type]
@@ -97,14 +103,14 @@ class MoveNetMultiPose:
     @property
     def models(self) -> tuple[str, ...]:
         """The networks for wide pictures and for all others; only that which fits the frames is asked for."""
-        return (f"{self.model}+wide", self.model)
+        return (self.wide, self.square)
 
     def ahead(self, frame: Frame) -> Sequence[Infer]:
         """Look at the whole frame, not stretched, with the network whose input wastes less on the margin."""
         whole = Region.whole(frame.width, frame.height)
         if frame.width >= WIDE * frame.height * 0.999:
-            return (Infer(f"{self.model}+wide", whole.letterboxed(WIDE), ("poses",)),)
-        return (Infer(self.model, whole.letterboxed(1.0), ("poses",)),)
+            return (Infer(self.wide, whole.letterboxed(WIDE), (self.output,)),)
+        return (Infer(self.square, whole.letterboxed(1.0), (self.output,)),)
 
     def reset(self) -> None:
         """Forget everyone."""
@@ -115,12 +121,13 @@ class MoveNetMultiPose:
         memory = self._recall(frame)
         asked = self.ahead(frame)
         (answer,) = yield asked
-        poses = answer.outputs["poses"].reshape(-1, 3 * KEYPOINTS + 5)
+        values = answer.outputs[self.output]
+        poses = decode_several(values) if self.output == "heads" else values.reshape(-1, 3 * KEYPOINTS + 5)
         poses = poses[poses[:, -1] >= self.min_score]
         poses = poses[np.argsort(-poses[:, -1], kind="stable")[: self.max_poses]]
         region = asked[0].region
         found = poses[:, : 3 * KEYPOINTS].reshape(-1, KEYPOINTS, 3)
-        side = (SIDE, WIDE_HEIGHT) if asked[0].model != self.model else (SIDE, SIDE)
+        side = (SIDE, WIDE_HEIGHT) if asked[0].model == self.wide else (SIDE, SIDE)
         keypoints = to_pixels(found[..., :2], region, *side)
         scores = found[..., 2].copy()
         corners = to_pixels(poses[:, -5:-1].reshape(-1, 2, 2), region, *side)

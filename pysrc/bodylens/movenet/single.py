@@ -60,8 +60,8 @@ class MoveNet:
         model: "movenet-lightning" (fast) or "movenet-thunder" (more exact).
         enable_smoothing: calm keypoints over time.
         min_score: below which score of the person nobody is reported, 0 … 1; the next frame then begins anew.
-        heads: decode the network's heads here, with a network that was cut before its own decoding. The results are the
-            same; some browsers' GPU providers cannot run the network's own decoding.
+        heads: decode the network's heads here, with a network that was cut before its own decoding; False runs the
+            whole network. The results are the same, but some GPU providers cannot run the network's own decoding.
         flip_horizontal: mirror the results: x becomes width − 1 − x, names stay.
 
     Raises:
@@ -77,7 +77,7 @@ class MoveNet:
         *,
         enable_smoothing: bool = True,
         min_score: float = 0.25,
-        heads: bool = False,
+        heads: bool = True,
         flip_horizontal: bool = False,
     ) -> None:
         if not 0 <= min_score <= 1:

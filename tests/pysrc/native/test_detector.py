@@ -12,7 +12,7 @@ import pytest
 import bodylens
 from bodylens import Frame, Inferred, Region
 from bodylens.movenet import MoveNet
-from bodylens.movenet.decoding import decode
+from bodylens.movenet.decoding import decode, decode_several
 from bodylens.native.crop import crop
 from bodylens.native.driver import Model
 from bodylens.pipeline import finish
@@ -103,6 +103,18 @@ def test_decoding_here_is_decoding_in_the_network(model, clip):
 
 
 @shared
+@pytest.mark.parametrize(("variant", "shape"), [("", 1.0), ("+wide", 4 / 3)], ids=["square", "wide"])
+def test_decoding_several_here_is_decoding_in_the_network(variant, shape):
+    whole, cut = Model.load(f"movenet-multipose{variant}", 0), Model.load(f"movenet-multipose{variant}+heads", 0)
+    for name in ("couple.jpg", "three_people.jpg"):
+        picture = bodylens.read_picture(MEDIA / name)
+        region = Region.whole(picture.shape[1], picture.shape[0]).letterboxed(shape)
+        (poses,), (heads,) = whole.run(picture, region, ["poses"]), cut.run(picture, region, ["heads"])
+        people = decode_several(heads)
+        np.testing.assert_allclose(people, poses.reshape(6, 56)[: len(people)], atol=1e-5)
+
+
+@shared
 def test_int8_lightning_gives_the_reference_keypoints():
     litert = pytest.importorskip("ai_edge_litert.interpreter")
     model = SHARED / "models" / "movenet_singlepose_lightning_int8.tflite"
@@ -121,7 +133,7 @@ def test_int8_lightning_gives_the_reference_keypoints():
         network.invoke()
         return [Inferred({"poses": network.get_tensor(network.get_output_details()[0]["index"])})]
 
-    pipeline = MoveNet(enable_smoothing=False, min_score=0)
+    pipeline = MoveNet(enable_smoothing=False, min_score=0, heads=False)
     for i in range(3):  # the first looks at the middle, the next ones at the person
         people = finish(pipeline.estimate(Frame(i, i / 30, width, height)), answer)
     off = np.abs(people.keypoints[0] / [width, height] - want)
