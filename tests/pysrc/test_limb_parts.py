@@ -5,7 +5,7 @@ import pytest
 from references import MIRROR, read, three_people, with_media, with_mirror
 
 import bodylens
-from bodylens import Frame, People
+from bodylens import Frame, People, bodypix
 from bodylens.bodypix import PART_NAMES
 from bodylens.limb_parts import limb_parts
 from bodylens.topology import BLAZEPOSE, COCO
@@ -163,3 +163,19 @@ def test_it_is_near_to_what_bodypix_sees(monkeypatch):
     print(f"but for front and back {list(without.values())[1]:.3f}, but for sides too {list(without.values())[2]:.3f}")
     assert without[()] > 0.6
     assert without["_front", "_back"] > 0.7
+
+
+@with_media
+@with_mirror
+def test_blazeposes_skeleton_and_mask_give_nearly_the_parts_of_bodypix(monkeypatch):
+    monkeypatch.setenv("BODYLENS_MIRROR", str(MIRROR))
+    image = read("pose.jpg")
+    people = bodylens.create_detector("blazepose-full", enable_segmentation=True).estimate_poses(image)
+    mask = people.read_mask() > 0.5
+    parts, _ = limb_parts(people, mask)
+    theirs = bodypix.segment_person_parts(bodylens.create_segmenter("bodypix-050"), image).data
+    both = mask & (theirs >= 0)
+    equal = (parts == theirs)[both].mean()
+    print(f"\nBlazePose's skeleton gives BodyPix's part on {equal:.3f} of the pixels that both call a person")
+    assert both.sum() > 20_000
+    assert equal > 0.5
