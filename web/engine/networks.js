@@ -20,6 +20,13 @@ function bundle(provider) {
   return "Suspending" in WebAssembly ? "ort.jspi.min.mjs" : "ort.webgpu.min.mjs";
 }
 
+/** The wasm that belongs to a bundle; that for WebGL has none. @type {Record<string, string>} */
+const WASM = {
+  "ort.wasm.min.mjs": "ort-wasm-simd-threaded.wasm",
+  "ort.webgpu.min.mjs": "ort-wasm-simd-threaded.asyncify.wasm",
+  "ort.jspi.min.mjs": "ort-wasm-simd-threaded.jspi.wasm",
+};
+
 /** A model that cannot be had; the message says why and what to do. */
 export class ModelMissing extends Error {}
 
@@ -42,19 +49,21 @@ export class Networks {
    * @param {Provider} provider
    * @param {Promise<Map<string, Spec>>} catalogue
    * @param {string} base address that the models' addresses are relative to
+   * @param {string[]} gzipped addresses where only `address + ".gz"` is there
    */
-  constructor(ort, provider, catalogue, base) {
+  constructor(ort, provider, catalogue, base, gzipped) {
     this.ort = ort;
     this.provider = provider;
     this.catalogue = catalogue;
     this.base = base;
+    this.gzipped = gzipped;
     this.threads = provider === "webgl" ? 1 : Math.max(ort.env.wasm.numThreads ?? 1, 1);
   }
 
   /**
    * Loads a provider's bundle.
    * @param {Provider} provider
-   * @param {{ort: string, catalogue: string}} site addresses
+   * @param {{ort: string, catalogue: string, gzipped?: string[]}} site addresses
    */
   static async open(provider, site) {
     const catalogue = fetchCatalogue(site.catalogue);
@@ -67,10 +76,13 @@ export class Networks {
     }
     /** @type {Ort} */
     const ort = await import(site.ort + bundle(provider));
+    const { gzipped = [] } = site;
+    const wasm = site.ort + WASM[bundle(provider)];
+    if (gzipped.includes(wasm)) ort.env.wasm.wasmBinary = await inflate(await fetch(`${wasm}.gz`));
     ort.env.logLevel = "error";
     ort.env.wasm.wasmPaths = site.ort;
     ort.env.wasm.numThreads = globalThis.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency || 1, 4) : 1;
-    return new Networks(ort, provider, catalogue, site.catalogue);
+    return new Networks(ort, provider, catalogue, site.catalogue, gzipped);
   }
 
   /**
@@ -108,10 +120,12 @@ export class Networks {
         `The model ${name} is not on this site: ${spec.why ?? "it was not prepared"}. ${spec.fetch ?? ""}`,
       );
     }
-    const response = await fetch(new URL(spec.url, this.base));
+    const { href } = new URL(spec.url, this.base);
+    const gzipped = this.gzipped.includes(href);
+    const response = await fetch(gzipped ? `${href}.gz` : href);
     if (!response.ok)
       throw new ModelMissing(`The model ${name} could not be loaded: the server said ${response.status}.`);
-    const bytes = new Uint8Array(await response.arrayBuffer());
+    const bytes = new Uint8Array(await (gzipped ? inflate(response) : response.arrayBuffer()));
     return this.alone(async () => {
       const session = await this.ort.InferenceSession.create(bytes, {
         executionProviders: [this.provider],
@@ -221,8 +235,14 @@ export class Network {
   /** @param {string[]} outputs @returns {Promise<Float32Array[]>} */
   async infer(outputs) {
     const names = outputs.map((key) => this.spec.outputs[key].name);
-    const results = await this.session.run(this.feeds, names);
-    return Promise.all(names.map((name) => /** @type {Promise<Float32Array>} */ (results[name].getData(true))));
+    const results = await this.session.run(this.feeds, [...new Set(names)]);
+    const arrays = await Promise.all(names.map((name) => results[name].getData()));
+    // What is wanted twice, as an array and as a mask, is two arrays: each is changed or sent on by its owner.
+    return arrays.map((array, i) =>
+      names.indexOf(names[i]) === i
+        ? /** @type {Float32Array} */ (array)
+        : Float32Array.from(/** @type {Float32Array} */ (array)),
+    );
   }
 
   /**
@@ -273,6 +293,15 @@ export function drawRings(planes, { width, height, low, high }, { modulus, shift
       }
     }
   }
+}
+
+/** A gzipped file, which some hosts inflate on the way. @param {Response} response @returns {Promise<ArrayBuffer>} */
+async function inflate(response) {
+  if (!response.ok) throw new Error(`${response.url} could not be loaded: the server said ${response.status}.`);
+  const bytes = await response.arrayBuffer();
+  const [first, second] = new Uint8Array(bytes, 0, 2);
+  if (first !== 0x1f || second !== 0x8b) return bytes;
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
 }
 
 /** @param {string} address @returns {Promise<Map<string, Spec>>} */
