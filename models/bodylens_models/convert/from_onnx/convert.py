@@ -96,6 +96,16 @@ def _relu(graph: Graph, node: onnx.NodeProto, values: dict[str, Value], constant
     return activation.relu(graph, values[node.input[0]])
 
 
+def _bound(graph: Graph, node: onnx.NodeProto, values: dict[str, Value], constants: dict[str, Array]) -> Value:
+    """Min or Max with one number, as a Clip: WebGL has no other."""
+    limit = constants.get(node.input[1]) if len(node.input) == 2 else None
+    if limit is None or limit.size != 1:
+        return _two(graph, node, values, constants)
+    far = float(np.finfo(np.float32).max)
+    low, high = (-far, limit.item()) if node.op_type == "Min" else (limit.item(), far)
+    return activation.clip(graph, values[node.input[0]], low, high)
+
+
 def _two(graph: Graph, node: onnx.NodeProto, values: dict[str, Value], constants: dict[str, Array]) -> Value:
     name = node.input[1]
     if name in constants:
@@ -112,4 +122,4 @@ def _attributes(node: onnx.NodeProto) -> dict[str, Any]:
     return {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
 
 
-OPERATORS = {"Conv": _conv, "Clip": _clip, "Relu": _relu, "Min": _two, "Max": _two, "Add": _two}
+OPERATORS = {"Conv": _conv, "Clip": _clip, "Relu": _relu, "Min": _bound, "Max": _bound, "Add": _two}
