@@ -71,16 +71,16 @@ def multipose(people: int) -> tuple[Any, Callable[[Any], list[Inferred]]]:
         rows[0, i, :51].reshape(17, 3)[:, 1] += i / 6
         rows[0, i, 51:] = [0.3, i / 6, 0.7, (i + 0.9) / 6, 0.9 if i < people else 0.0]
 
-    return MoveNetMultiPose(heads=False), lambda asked: [Inferred({"poses": rows})]
+    return MoveNetMultiPose(), lambda asked: [Inferred({"poses": rows})]
 
 
 def multipose_heads(people: int) -> tuple[Any, Callable[[Any], list[Inferred]]]:
     """MultiPose with `people` in a row, each a peak with a tall box, decoded here."""
-    planes = RANDOM.uniform(0, 0.01, (1, 90, 48, 64)).astype(np.float32)
-    planes[:, 39:56] = RANDOM.uniform(0.3, 0.9, (1, 17, 48, 64))
+    planes = RANDOM.uniform(0, 0.01, (1, 90, 64, 64)).astype(np.float32)
+    planes[:, 39:56] = RANDOM.uniform(0.3, 0.9, (1, 17, 64, 64))
     for i in range(people):
         planes[0, :3, 20, 5 + 10 * i] = [0.9, 36, 12]
-    return MoveNetMultiPose(), lambda asked: [Inferred({"heads": planes})]
+    return MoveNetMultiPose(heads=True), lambda asked: [Inferred({"heads": planes})]
 
 
 def measure(pipeline: Any, answer: Callable[[Any], list[Inferred]]) -> tuple[np.ndarray, People]:

@@ -16,7 +16,7 @@ from bodylens.systems import make_detector
 from bodylens.topology import COCO
 
 single = partial(MoveNet, heads=False)
-several = partial(MoveNetMultiPose, heads=False)
+several = MoveNetMultiPose
 SHAPE = np.random.default_rng(7).uniform(-1, 1, (17, 2)).astype(np.float32)
 
 
@@ -368,3 +368,9 @@ def test_decoding_of_several_is_the_networks_own(rows, columns):
     some = want[:, 2:51:3] > 1e-4
     np.testing.assert_allclose(got[:, 51:], want[:, 51:], atol=1e-4)
     np.testing.assert_allclose(got[:, :51].reshape(-1, 17, 3)[some], want[:, :51].reshape(-1, 17, 3)[some], atol=1e-4)
+
+
+def test_cut_at_its_heads_one_network_serves_all_shapes():
+    assert several(heads=True).models == ("movenet-multipose+heads",)
+    assert several(heads=True).ahead(Frame(0, 0, 640, 480))[0].fetch == ("heads",)
+    assert several().models == ("movenet-multipose", "movenet-multipose+wide")

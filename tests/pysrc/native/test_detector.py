@@ -238,7 +238,7 @@ def crossing():
         ("blazepose-lite", {"max_poses": 2}),
         ("blazepose-full", {"max_poses": 4}),
         ("movenet-multipose", {"tracker_type": "bounding_box"}),
-        ("movenet-multipose", {"tracker_type": "keypoint"}),
+        ("movenet-multipose", {"tracker_type": "keypoint", "heads": True}),
     ],
 )
 def test_a_couple_who_cross_keep_their_ids(model, options, crossing):
