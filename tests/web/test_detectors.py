@@ -38,13 +38,6 @@ def points(person):
 
 
 @pytest.fixture
-def sample(visit, wait_state):
-    opened = visit("?source=sample&backend=wasm")
-    wait_state(opened.page, "running")
-    return opened.page
-
-
-@pytest.fixture
 def athlete(visit, wait_state):
     opened = visit("?backend=wasm")
     wait_state(opened.page, "ready")
@@ -58,9 +51,12 @@ def athlete(visit, wait_state):
     [("movenet-lightning", {}), ("movenet-thunder", {"heads": False}), ("movenet-multipose", {})],
     ids=["lightning", "thunder, decoded in the network", "multipose"],
 )
-def test_movenet_in_the_page_is_movenet_natively(sample, model, options):
+def test_movenet_in_the_page_is_movenet_natively(visit, wait_state, model, options):
+    # First natively, which makes the networks ready that the page will ask for.
     native = bodylens.create_detector(model, **options).estimate(bodylens.read_picture(PICTURES / "astronaut.jpg"))
-    (person,) = found(sample, model, **options)
+    opened = visit("?source=sample&backend=wasm")
+    wait_state(opened.page, "running")
+    (person,) = found(opened.page, model, **options)
     sure = native.keypoint_scores[0] > 0.5
     off = np.linalg.norm(points(person) - native.keypoints[0], axis=1)[sure]
     print(f"\n{model}: at most {off.max():.1f} px from the native answer, {off.mean():.1f} on average")
