@@ -207,7 +207,7 @@ class Tracker:
             )
         expected = self.expected(tracks, time)
         links = self._links(seen, tracks, expected, known)
-        steady = self._crowded(seen, expected, links)
+        crowded = self._crowded(seen, expected, links)
 
         ids = np.empty(len(seen), np.int32)
         velocity = np.zeros((len(seen), 2), np.float32)
@@ -220,7 +220,7 @@ class Tracker:
                 ids[i] = tracks.ids[track]
                 velocity[i] = tracks.velocity[track]
                 elapsed = time - float(tracks.times[track])
-                if self.momentum and elapsed > 0 and not steady[i]:
+                if self.momentum and elapsed > 0 and not crowded[i]:
                     step = (_centre(seen.boxes[i]) - _centre(tracks.last.boxes[track])) / np.float32(elapsed)
                     velocity[i] += np.float32(self.momentum) * (step - velocity[i])
         unseen = np.array([i for i in range(len(tracks.ids)) if i not in links], np.intp)
@@ -240,7 +240,8 @@ class Tracker:
         """Give each person's track, -1 for none: the most similar pair first, each used once."""
         row_of = {who: row for row, who in enumerate(tracks.ids.tolist())}
         followed = [-1] * len(seen) if known is None else [row_of.get(who, -1) for who in known.tolist()]
-        if not len(seen) or not len(tracks.ids) or followed == [0] == list(row_of.values()):
+        only_one = len(seen) == len(tracks.ids) == 1 and followed == [0]
+        if not len(seen) or not len(tracks.ids) or only_one:
             return followed
         alike = self.similarity(seen, expected)
         for person, track in enumerate(followed):
