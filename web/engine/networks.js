@@ -114,7 +114,12 @@ export class Networks {
   /** @param {string} name */
   async #load(name) {
     const spec = this.#variant(await this.catalogue, name);
-    if (!spec) throw new ModelMissing(`There is no model ${name} in this site's catalogue.`);
+    if (!spec) {
+      const [plain, variant] = name.split("+");
+      if (!variant) throw new ModelMissing(`There is no model ${name} in this site's catalogue.`);
+      const how = `bodylens models fetch ${plain} --variant ${variant}`;
+      throw new ModelMissing(`The model ${name} is not on this site. Run \`${how}\`, then reload the page.`);
+    }
     if (!spec.url) {
       throw new ModelMissing(
         `The model ${name} is not on this site: ${spec.why ?? "it was not prepared"}. ${spec.fetch ?? ""}`,
