@@ -7,9 +7,9 @@ const media = { MediaStreamTrackProcessor: "readonly" };
 export default [
   { ignores: ["node_modules/"] },
   js.configs.recommended,
-  { files: ["page/**/*.js"], languageOptions: { globals: { ...globals.browser, ...media } } },
+  { files: ["page/**/*.js", "file.js"], languageOptions: { globals: { ...globals.browser, ...media } } },
   {
-    files: ["engine/**/*.js", "python/**/*.js", "downloads.js"],
+    files: ["engine/**/*.js", "python/**/*.js", "downloads.js", "sw.js"],
     languageOptions: { globals: { ...globals.worker, ...media, OffscreenCanvas: "readonly", WebAssembly: "readonly" } },
   },
   { files: ["**/*.mjs"], languageOptions: { globals: globals.node } },

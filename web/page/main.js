@@ -5,6 +5,7 @@ import { Engine } from "./engine.js";
 import { Panel } from "./panel.js";
 import { startPrivacy } from "./privacy.js";
 import { Problem } from "./problems.js";
+import { protect } from "./protection.js";
 import { toRecord } from "./record.js";
 import { Settings } from "./settings.js";
 import { openFile, openSource } from "./source.js";
@@ -68,8 +69,11 @@ class App {
   #viewAsked = false;
   #features = Promise.withResolvers();
 
-  start() {
-    startPrivacy();
+  /** @param {string} unprotected why the browser does not enforce the promise; "" where it does */
+  start(unprotected) {
+    if (!unprotected) startPrivacy();
+    element("unprotected").hidden = !unprotected;
+    element("unprotected").textContent = unprotected;
     if (!("transferControlToOffscreen" in HTMLCanvasElement.prototype)) {
       this.fail(new Problem("browser-old"));
       return;
@@ -497,15 +501,18 @@ function canvasLimit() {
 function readSite() {
   const meta = /** @type {HTMLMetaElement} */ (document.querySelector('meta[name="bodylens:site"]'));
   const { version, ...addresses } = JSON.parse(meta.content);
-  const absolute = Object.entries(addresses).map(([name, address]) => [
+  const absolute = (/** @type {string} */ address) => new URL(address, document.baseURI).href;
+  const all = Object.entries(addresses).map(([name, address]) => [
     name,
-    new URL(/** @type {string} */ (address), document.baseURI).href,
+    Array.isArray(address) ? address.map(absolute) : absolute(/** @type {string} */ (address)),
   ]);
-  return /** @type {import("./engine.js").Site} */ ({ version, ...Object.fromEntries(absolute) });
+  return /** @type {import("./engine.js").Site} */ ({ version, ...Object.fromEntries(all) });
 }
 
+// Before this is settled nothing can be switched on, least of all the camera.
+const unprotected = await protect(readSite());
 const app = new App();
-app.start();
+app.start(unprotected);
 
 // What a script or a test may ask of the page.
 Object.assign(globalThis, {

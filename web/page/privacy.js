@@ -43,4 +43,5 @@ export function startPrivacy() {
     if (event.target === dialog) dialog.close(); // beside the text
   });
   show();
+  element("privacy-open").hidden = false;
 }
