@@ -1,4 +1,4 @@
-"""The command line: `bodylens serve`, `bodylens models …`, `bodylens run …`."""
+"""The command line: `bodylens serve`, `bodylens build`, `bodylens models …`, `bodylens run …`."""
 
 import argparse
 import sys
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bodylens_models import command as models
 from bodylens_models.store import ModelUnavailable
-from bodylens_server import run, serve
+from bodylens_server import build, run, serve
 from bodylens_server.errors import Failure
 
 
@@ -15,6 +15,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bodylens", description="Private, real-time body pose and segmentation.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     serve.add_parser(commands)
+    build.add_parser(commands)
     run.add_parser(commands)
     models.add_parser(commands)
     return parser

@@ -7,6 +7,7 @@ from pathlib import Path
 # Written out, for the table of the machine differs from one system to the next.
 MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
+    ".gz": "application/gzip",
     ".html": "text/html; charset=utf-8",
     ".ico": "image/x-icon",
     ".jpg": "image/jpeg",
@@ -28,7 +29,7 @@ MEDIA_TYPES = {
     ".woff2": "font/woff2",
     ".zip": "application/zip",
 }
-COMPRESSED = {".jpg", ".mp4", ".png", ".webm", ".webp", ".woff2"}
+COMPRESSED = {".gz", ".jpg", ".mp4", ".png", ".webm", ".webp", ".woff2"}
 
 
 @dataclass(frozen=True)

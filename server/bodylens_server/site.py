@@ -10,7 +10,7 @@ of the models are relative to the catalogue, which names them.
 import hashlib
 import html
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from bodylens_server.wheels import STANDARD_LIBRARY, PythonFiles
 
 # In web/, what the browser never asks for: installed packages, the sources of wheels, and what configures the checks.
 NOT_SERVED = {"node_modules", "wheels", "package.json", "package-lock.json", "tsconfig.json", "eslint.config.js"}
+# A static build alone has a service worker, at the root, for what it controls lies below its own address.
+NOT_SERVED |= {"sw.js"}
 # Of onnxruntime-web, one bundle a provider. The one for WebGL brings no wasm.
 ONNXRUNTIME_FILES = [
     "ort.wasm.min.mjs",
@@ -65,11 +67,14 @@ def models_standing() -> list[int]:
 class Site:
     """The map from addresses to resources. `refresh` takes in what has changed on disk."""
 
-    def __init__(self, python: PythonFiles, web: Path = checkout.WEB) -> None:
+    def __init__(self, python: PythonFiles, web: Path = checkout.WEB, models: Collection[str] | None = None) -> None:
+        """Read everything. Of `models` only these are on the site; None takes all that are ready."""
         self.web = web
         self.python = python
+        self.models = models
         self.lock = from_bytes(lock.make_lock(python.wheels), ".json")
         self.pages: dict[str, Resource] = {}
+        self.addresses: dict[str, str] = {}
         self.folders: dict[str, Resource] = {}
         self._files: dict[Path, Resource] = {}
         self._standing: list[int] = []
@@ -114,7 +119,7 @@ class Site:
         entries, models = self._catalogue
         folders.update({f"models/{name}": resource for name, resource in models.items()})
         catalogue = put("models", {"catalogue.json": from_bytes(json.dumps(entries).encode(), ".json")})
-        addresses = {
+        self.addresses = {
             "version": version("bodylens"),
             "app": app,
             "ort": ort,
@@ -124,7 +129,13 @@ class Site:
             "catalogue": catalogue + "catalogue.json",
             "samples": app + "samples/",
         }
-        self.folders, self.pages = folders, {"": self._front_page(addresses)}
+        self.folders, self.pages = folders, {"": self.front_page(self.addresses)}
+
+    def front_page(self, told: Mapping[str, Any]) -> Resource:
+        """Return the front page with what it is told: the addresses, and more on a static site."""
+        text = (self.web / "index.html").read_text(encoding="utf-8")
+        text = text.replace("{{app}}", told["app"].rstrip("/"))
+        return from_bytes(text.replace("{{site}}", html.escape(json.dumps(told))).encode(), ".html")
 
     def _file(self, path: Path) -> Resource:
         self._files[path] = from_file(path, self._files.get(path))
@@ -136,11 +147,6 @@ class Site:
         except FileNotFoundError as error:
             raise Failure(f"{path} is missing: run `npm ci --omit=dev` in {checkout.WEB}, or scripts/serve") from error
 
-    def _front_page(self, addresses: Mapping[str, str]) -> Resource:
-        text = (self.web / "index.html").read_text(encoding="utf-8")
-        text = text.replace("{{app}}", addresses["app"].rstrip("/"))
-        return from_bytes(text.replace("{{site}}", html.escape(json.dumps(addresses))).encode(), ".html")
-
     def _models(self) -> tuple[list[dict[str, Any]], dict[str, Resource]]:
         """Return the catalogue as the page reads it, and the files of the models that are ready."""
         entries: list[dict[str, Any]] = []
@@ -149,7 +155,11 @@ class Site:
             for entry in [plain, *(plain.as_variant(name) for name in plain.variants)]:
                 standing = store.state(entry.name, entry.variant)
                 told: dict[str, Any] = {"url": None, "why": standing.why, "fetch": ""}
-                if standing.state == "ready":
+                if self.models is not None and entry.label not in self.models:
+                    if entry.variant or not any(label.startswith(f"{entry.name}+") for label in self.models):
+                        continue
+                    told["why"] = "it is here in another form alone"  # which the page lists under this name
+                elif standing.state == "ready":
                     resource = self._file(store.path(entry.name, entry.variant))
                     address = f"{entry.label}.{resource.sha256[:8]}.onnx"
                     files[address] = resource

@@ -1,0 +1,181 @@
+"""`bodylens build`: the site as a folder that any static host can serve, also below a path and without own headers.
+
+The folder holds the map that the live server has, and three files at fixed addresses: `index.html`, the service worker
+`sw.js`, and `integrity.json`: the sha256, size and media type of every other file, with the headers that the service
+worker puts on each. `sw.js` carries the sha256 of `integrity.json`, so that one file vouches for all.
+
+A file that is too large for common static hosts is written gzipped; the page inflates it.
+"""
+
+import argparse
+import gzip
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from bodylens_models import store
+from bodylens_models.convert.error import ConversionError
+from bodylens_models.progress import Terminal
+from bodylens_server import cache, wheels
+from bodylens_server.app import HEADERS
+from bodylens_server.errors import Failure
+from bodylens_server.resource import Resource, from_bytes
+from bodylens_server.serve import MODELS
+from bodylens_server.site import Site
+
+LIMIT = 25 << 20  # bytes; what common static hosts allow a file
+INTEGRITY = "integrity.json"
+WORKER = "sw.js"
+INFLATED = {("ort", ".wasm"), ("models", ".onnx")}  # only the engine inflates what it loads
+
+Files = Mapping[str, Resource]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A line of the size report. packed: bytes over the wire where the host compresses."""
+
+    name: str
+    files: int
+    size: int
+    packed: int
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the sub-command."""
+    parser = commands.add_parser("build", help="write the page as a folder for any static host")
+    parser.add_argument("out", type=Path, metavar="OUT", help="the folder: a new or empty one, or an earlier build")
+    parser.add_argument(
+        "--models",
+        nargs="+",
+        default=MODELS,
+        metavar="NAME",
+        help=f"the models that the site has, as in name or name+variant (default: {' '.join(MODELS)})",
+    )
+    parser.set_defaults(run=run)
+
+
+def pack(files: Files, limit: int) -> tuple[dict[str, Resource], list[str]]:
+    """Return the files with those over the limit gzipped, and the plain names of these."""
+    packed, names = {}, []
+    for name, resource in files.items():
+        if resource.size <= limit:
+            packed[name] = resource
+            continue
+        # No time in the header: the same bytes every time.
+        smaller = from_bytes(gzip.compress(resource.read(), 9, mtime=0), ".gz")
+        if smaller.size > limit or (name.split("/")[0], resource.suffix) not in INFLATED:
+            raise Failure(
+                f"{name} has {resource.size / 1e6:.1f} MB, gzipped {smaller.size / 1e6:.1f}, and static hosts allow "
+                f"{limit / 1e6:.1f}: choose other models with --models"
+            )
+        packed[f"{name}.gz"] = smaller
+        names.append(name)
+    return packed, names
+
+
+def collect(site: Site, limit: int = LIMIT) -> dict[str, Resource]:
+    """Return every file of the static site by its path."""
+    files, gzipped = pack(site.folders, limit)
+    files["index.html"] = site.front_page({**site.addresses, "worker": WORKER, "gzipped": gzipped})
+    # All that the page needs before it knows which model and which provider it will use.
+    app = site.addresses["app"]
+    core = ["index.html", site.addresses["catalogue"], *(name for name in files if name.startswith(app))]
+    integrity = {
+        "name": "bodylens",
+        "version": site.addresses["version"],
+        "headers": HEADERS,
+        "core": sorted(core),
+        "files": {
+            name: {"sha256": resource.sha256, "bytes": resource.size, "type": resource.media_type}
+            for name, resource in sorted(files.items())
+        },
+    }
+    files[INTEGRITY] = from_bytes(json.dumps(integrity, indent=1).encode(), ".json")
+    worker = (site.web / WORKER).read_text(encoding="utf-8")
+    files[WORKER] = from_bytes(worker.replace("{{integrity}}", files[INTEGRITY].sha256).encode(), ".js")
+    return files
+
+
+def earlier(out: Path) -> list[str]:
+    """Return the files that an earlier build wrote there. Any other folder with something in it is a Failure."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return []
+    try:
+        integrity = json.loads((out / INTEGRITY).read_text(encoding="utf-8"))
+        if integrity["name"] != "bodylens":
+            raise ValueError
+        names = [*integrity["files"], INTEGRITY, WORKER]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Failure(f"{out} is not empty and no earlier build: choose another folder, or empty it") from error
+    inside = out.resolve()
+    return [name for name in names if (out / name).resolve().is_relative_to(inside)]
+
+
+def write(files: Files, out: Path) -> None:
+    """Write the folder, and remove what an earlier build left there. Files of other origin (CNAME …) stay."""
+    old = earlier(out)
+    # What names others comes after them: a host that copies the folder meanwhile never serves a dead link.
+    for name in sorted(files, key=lambda name: (name in (WORKER, INTEGRITY), name == "index.html", name)):
+        target = out / name
+        if not target.exists() or hashlib.sha256(target.read_bytes()).hexdigest() != files[name].sha256:
+            cache.write_whole(target, files[name].read())
+    for name in old:
+        if name not in files:
+            (out / name).unlink(missing_ok=True)
+            for folder in (out / name).parents:
+                if folder == out:
+                    break
+                with suppress(OSError):  # something is left in it
+                    folder.rmdir()
+
+
+def measure(files: Files) -> list[Part]:
+    """Return the sizes by part: the first folder of each path."""
+    titles = {"app": "page", "ort": "onnxruntime-web", "pyodide": "Python", "three": "three.js", "models": "models"}
+    found: dict[str, list[tuple[int, int]]] = {}
+    for name, resource in files.items():
+        title = titles[name.split("/")[0]] if "/" in name else "page"
+        small = resource.suffix == ".gz" or not resource.compressible
+        packed = resource.size if small else min(resource.size, len(zlib.compress(resource.read(), 6)))
+        found.setdefault(title, []).append((resource.size, packed))
+    return [Part(title, len(sizes), *map(sum, zip(*sizes, strict=True))) for title, sizes in sorted(found.items())]
+
+
+def report(parts: Sequence[Part]) -> str:
+    """Return the table of sizes."""
+    total = Part("all", *(sum(getattr(part, key) for part in parts) for key in ("files", "size", "packed")))
+    lines = [f"  {'part':16}{'files':>6}{'MB':>8}{'gzipped':>9}"]
+    for part in [*parts, total]:
+        lines.append(f"  {part.name:16}{part.files:>6}{part.size / 1e6:>8.1f}{part.packed / 1e6:>9.1f}")
+    return "\n".join(lines)
+
+
+def make_ready(names: Sequence[str]) -> None:
+    """Fetch and convert models. One that cannot be had ends the build: the site would lack what was asked for."""
+    display = Terminal()
+    try:
+        for label in names:
+            name, _, variant = label.partition("+")
+            store.ensure(name, variant or None, progress=display)
+    except ConversionError as error:
+        raise Failure(str(error)) from error
+    finally:
+        display.close()
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the folder."""
+    out: Path = arguments.out
+    earlier(out)  # before the work, not after it
+    make_ready(arguments.models)
+    files = collect(Site(wheels.build(), models=arguments.models))
+    write(files, out)
+    print(f"\n  bodylens is in {out}: {len(files)} files for any static host.\n\n{report(measure(files))}\n")
+    print(f"  sha256 of {INTEGRITY}, which holds that of every file: {files[INTEGRITY].sha256}")
+    print(f"  Try it: python -m http.server --bind 127.0.0.1 --directory {out}")
+    return 0
