@@ -5,11 +5,15 @@
 import single modules.
 """
 
+import contextlib
+import functools
+import http.server
 import os
 import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +22,9 @@ import cv2
 import numpy as np
 import pytest
 from playwright.sync_api import Page, Request, sync_playwright
+
+from bodylens_server import build, wheels
+from bodylens_server.site import Site
 
 PICTURES = Path(__file__).parents[1] / "pictures"
 BROWSERS = [
@@ -43,6 +50,7 @@ CAMERAS = {
     "none": ["--use-fake-ui-for-media-stream"],
     "refused": ["--use-fake-device-for-media-stream", "--deny-permission-prompts"],
 }
+STATIC_MODELS = ["selfie-general", "selfie-general+webgl"]
 START = 120  # seconds for a server that may have to fetch models and compile wheels first
 
 
@@ -79,6 +87,55 @@ def server(tmp_path_factory):
     finally:
         process.terminate()
         process.wait(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory):
+    """Build the site for a static host that allows only small files: the network's wasm comes gzipped."""
+    host = tmp_path_factory.mktemp("host")
+    build.make_ready(STATIC_MODELS)
+    build.write(build.collect(Site(wheels.build(), models=STATIC_MODELS), limit=12_000_000), host / "below" / "a path")
+    return host
+
+
+class BareHandler(http.server.SimpleHTTPRequestHandler):
+    """What `python -m http.server` does, without its log."""
+
+    def log_message(self, *args):
+        pass
+
+
+class Host:
+    """A static host that says nothing about policies or isolation; it can be switched off, and on at the same port."""
+
+    def __init__(self, folder):
+        self.handler = functools.partial(BareHandler, directory=str(folder))
+        self.port = 0
+        self.start()
+
+    @property
+    def address(self):
+        return f"http://localhost:{self.port}/below/a%20path/"
+
+    def start(self):
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), self.handler)
+        self.port = self.server.server_port
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05})
+        self.thread.start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+@pytest.fixture
+def host(built):
+    """Give a bare static host with the built site below a path."""
+    started = Host(built)
+    yield started
+    with contextlib.suppress(OSError):
+        started.stop()
 
 
 @pytest.fixture(scope="session")
@@ -137,11 +194,12 @@ def visit(launch, server):
     """Open the page: `visit(query="", camera="fake", webgpu=True, script="", **context)`.
 
     `script` runs in the page before its own program, and the other options are those of playwright's contexts. Every
-    visit has storage of its own; `again=visit` reuses that of an earlier one.
+    visit has storage of its own; `again=visit` reuses that of an earlier one. `at` is another address
+    than the server's.
     """
     contexts = []
 
-    def visit(query="", *, camera="fake", webgpu=True, script="", again=None, program=True, **options):
+    def visit(query="", *, camera="fake", webgpu=True, script="", again=None, program=True, at=None, **options):
         if again:
             context = again.page.context
         else:
@@ -156,7 +214,7 @@ def visit(launch, server):
             page.add_init_script(script)
         if not program:
             page.route("**/page/main.js", lambda route: route.abort())
-        page.goto(f"{server}/{query}")
+        page.goto((at or f"{server}/") + query)
         return opened
 
     yield visit

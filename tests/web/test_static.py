@@ -1,0 +1,169 @@
+"""The static site on a host that knows nothing of it: private, isolated, offline; or what it says instead."""
+
+import json
+
+import pytest
+
+# Decodes the drawn picture and gives the share of it that is transparent.
+DRAWN = """async () => {
+  const bitmap = await createImageBitmap(await bodylens.snapshot());
+  const { width, height } = bitmap;
+  const context = new OffscreenCanvas(width, height).getContext("2d");
+  context.drawImage(bitmap, 0, 0);
+  const data = context.getImageData(0, 0, width, height).data;
+  let clear = 0;
+  for (let i = 3; i < data.length; i += 4) clear += data[i] < 128;
+  return clear / (width * height);
+}"""
+
+FETCH = """async (address) => {
+  try {
+    return (await fetch(address, { mode: "no-cors" })).type;
+  } catch (error) {
+    return error.name;
+  }
+}"""
+
+SAMPLE = "?source=sample&effect=cutout&backend=wasm"
+NO_SERVICE_WORKERS = "delete Navigator.prototype.serviceWorker"
+LOADS = "sessionStorage.loads = Number(sessionStorage.loads ?? 0) + 1"
+
+
+def cut_out(page):
+    """Say which part of the picture is transparent: with the sample's person cut out, about half."""
+    return page.evaluate(DRAWN)
+
+
+def test_a_first_visit_ends_private_isolated_and_with_a_mask(visit, wait_state, host):
+    opened = visit(SAMPLE, at=host.address, script=LOADS)
+    page = opened.page
+    wait_state(page, "running")
+    assert 0.2 < cut_out(page) < 0.8
+    assert page.evaluate("sessionStorage.loads") == "2", "it loads anew once"
+    assert page.evaluate("crossOriginIsolated") is True
+    assert page.evaluate("bodylens.stats().threads") > 1
+    assert page.inner_text("#privacy-badge") == "Private: nothing left this device"
+    assert page.locator("#unprotected").is_hidden()
+    loaded = [request.url for request in opened.requests]
+    assert any(url.endswith("ort-wasm-simd-threaded.wasm.gz") for url in loaded), "what is too large comes gzipped"
+    assert opened.errors == []
+
+
+def test_neither_the_page_nor_its_workers_can_fetch_from_elsewhere(visit, wait_state, host):
+    page = visit(SAMPLE, at=host.address).page
+    wait_state(page, "running")
+    elsewhere = host.address.replace("localhost", "127.0.0.1")
+    workers = [worker for worker in page.workers if worker.url.endswith(("/engine/worker.js", "/python/worker.js"))]
+    assert len(workers) == 2
+    for world in [page, *workers]:
+        assert world.evaluate(FETCH, elsewhere) == "TypeError"
+        assert world.evaluate(FETCH, host.address) == "basic"
+    assert all(worker.evaluate("crossOriginIsolated") for worker in workers)
+
+
+def test_after_one_visit_it_works_with_the_host_switched_off(visit, wait_state, host):
+    page = visit(SAMPLE, at=host.address).page
+    wait_state(page, "running")
+    host.stop()
+    page.reload()
+    wait_state(page, "running")
+    assert 0.2 < cut_out(page) < 0.8
+    assert page.evaluate("crossOriginIsolated") is True
+
+
+def test_after_a_reload_past_all_caches_no_promise_is_made_that_is_not_kept(visit, wait_state, host):
+    page = visit(at=host.address).page
+    wait_state(page, "ready")
+    page.context.new_cdp_session(page).send("Page.reload", {"ignoreCache": True})
+    page.locator("#privacy-open, #unprotected").filter(visible=True).wait_for()
+    protected = page.evaluate("Boolean(navigator.serviceWorker.controller)")
+    assert page.locator("#privacy-open").is_visible() is protected
+    page.reload()
+    page.locator("#privacy-open").wait_for()
+    assert page.evaluate("crossOriginIsolated") is True
+
+
+def test_without_service_workers_it_says_so_and_goes_on_with_one_thread(visit, wait_state, host):
+    opened = visit(SAMPLE, at=host.address, script=NO_SERVICE_WORKERS)
+    page = opened.page
+    wait_state(page, "running")
+    assert 0.2 < cut_out(page) < 0.8
+    assert page.inner_text("#unprotected") == (
+        "Your browser does not enforce here that nothing leaves this device (this browser offers no service worker "
+        "here); bodylens itself still sends nothing."
+    )
+    assert page.locator("#privacy-open").is_hidden(), "no promise that is not kept"
+    assert page.evaluate("crossOriginIsolated") is False
+    assert page.evaluate("bodylens.stats().threads") == 1
+
+
+def test_a_service_worker_that_never_takes_over_costs_one_reload(visit, wait_state, host):
+    never = f"{LOADS}; Object.defineProperty(ServiceWorkerContainer.prototype, 'controller', {{ value: null }})"
+    page = visit(at=host.address, script=never).page
+    wait_state(page, "ready")
+    assert page.evaluate("sessionStorage.loads") == "2"
+    assert "the service worker does not reach this page" in page.inner_text("#unprotected")
+    assert page.locator("#privacy-open").is_hidden()
+
+
+def test_nothing_is_switched_on_before_the_service_worker_is_there(visit, host):
+    waits = "ServiceWorkerContainer.prototype.register = () => new Promise(() => undefined)"
+    asked = "MediaDevices.prototype.getUserMedia = () => { sessionStorage.asked = 'yes' }"
+    page = visit("?source=camera", at=host.address, script=f"{waits}; {asked}").page
+    page.wait_for_timeout(1000)
+    page.locator("input[name=source][value=camera]").dispatch_event("click")
+    assert page.evaluate("[document.documentElement.dataset.state, sessionStorage.asked ?? 'no']") == ["loading", "no"]
+    assert page.locator("#privacy-open").is_hidden()
+    assert page.workers == []
+
+
+@pytest.fixture
+def changed(built):
+    """Change a file of the built site, and put it back afterwards."""
+    before = {}
+
+    def change(pattern, content):
+        (path,) = built.glob(pattern)
+        before[path] = path.read_bytes()
+        path.write_bytes(content)
+
+    yield change
+    for path, content in before.items():
+        path.write_bytes(content)
+
+
+def test_a_changed_file_of_the_page_is_refused_and_the_promise_not_given(visit, wait_state, host, changed):
+    changed("**/app/*/page/world.js", b"export class World {}")
+    page = visit(at=host.address).page
+    wait_state(page, "ready")
+    assert "the service worker could not be installed" in page.inner_text("#unprotected")
+    assert page.locator("#privacy-open").is_hidden()
+
+
+def test_a_changed_model_is_refused(visit, host, changed):
+    changed("**/models/selfie-general.*.onnx", b"other weights")
+    page = visit(SAMPLE, at=host.address).page
+    page.wait_for_selector('html[data-state="error"]', state="attached", timeout=60000)
+    assert "the server said 502" in page.inner_text("#message-card")
+
+
+def test_it_can_be_installed_as_an_application(visit, wait_state, host):
+    page = visit(at=host.address).page
+    wait_state(page, "ready")
+    told = page.context.new_cdp_session(page).send("Page.getAppManifest")
+    assert told["errors"] == []
+    assert told["url"].startswith(host.address + "app/")
+    assert json.loads(told["data"])["name"] == "bodylens"
+    problems = page.context.new_cdp_session(page).send("Page.getInstallabilityErrors")["installabilityErrors"]
+    # Playwright's contexts are private windows, in which nothing can be installed.
+    assert [problem["errorId"] for problem in problems] in ([], ["in-incognito"])
+
+
+def test_opened_as_a_file_it_says_what_to_do(visit, built):
+    (path,) = built.glob("**/index.html")
+    sentence = visit(at=path.as_uri()).page.locator("#opened-as-file")
+    sentence.wait_for()
+    assert sentence.inner_text() == (
+        "Browsers run no such program from a file: run python -m http.server in this folder, then open "
+        "http://localhost:8000."
+    )
