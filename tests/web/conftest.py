@@ -5,7 +5,6 @@
 import single modules.
 """
 
-import contextlib
 import functools
 import http.server
 import os
@@ -23,7 +22,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, Request, sync_playwright
 
-from bodylens_server import build, wheels
+from bodylens_server import build, checkout, wheels
 from bodylens_server.site import Site
 
 PICTURES = Path(__file__).parents[1] / "pictures"
@@ -50,7 +49,6 @@ CAMERAS = {
     "none": ["--use-fake-ui-for-media-stream"],
     "refused": ["--use-fake-device-for-media-stream", "--deny-permission-prompts"],
 }
-STATIC_MODELS = ["selfie-general", "selfie-general+webgl"]
 START = 120  # seconds for a server that may have to fetch models and compile wheels first
 
 
@@ -90,12 +88,24 @@ def server(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory):
-    """Build the site for a static host that allows only small files: the network's wasm comes gzipped."""
-    host = tmp_path_factory.mktemp("host")
-    build.make_ready(STATIC_MODELS)
-    build.write(build.collect(Site(wheels.build(), models=STATIC_MODELS), limit=12_000_000), host / "below" / "a path")
-    return host
+def write_site():
+    """Build a site for a host that allows only small files, so that the network's wasm comes gzipped."""
+
+    def write_site(host, web=checkout.WEB):
+        models = ["selfie-general", "selfie-general+webgl"]
+        build.make_ready(models)
+        files = build.collect(Site(wheels.build(), web, models), limit=12_000_000)
+        build.write(files, host / "below" / "a path")
+
+    return write_site
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory, write_site):
+    """Build the site below a path of a static host."""
+    folder = tmp_path_factory.mktemp("host")
+    write_site(folder)
+    return folder
 
 
 class BareHandler(http.server.SimpleHTTPRequestHandler):
@@ -106,36 +116,41 @@ class BareHandler(http.server.SimpleHTTPRequestHandler):
 
 
 class Host:
-    """A static host that says nothing about policies or isolation; it can be switched off, and on at the same port."""
+    """A static host that says nothing about policies or isolation; it can be switched off."""
 
     def __init__(self, folder):
-        self.handler = functools.partial(BareHandler, directory=str(folder))
-        self.port = 0
-        self.start()
-
-    @property
-    def address(self):
-        return f"http://localhost:{self.port}/below/a%20path/"
-
-    def start(self):
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), self.handler)
-        self.port = self.server.server_port
+        handler = functools.partial(BareHandler, directory=str(folder))
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.address = f"http://localhost:{self.server.server_port}/below/a%20path/"
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05})
         self.thread.start()
 
     def stop(self):
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
+        """Switch it off; once more does nothing."""
+        if self.thread.is_alive():
+            self.server.shutdown()
+            self.thread.join()
+            self.server.server_close()
 
 
 @pytest.fixture
-def host(built):
-    """Give a bare static host with the built site below a path."""
-    started = Host(built)
-    yield started
-    with contextlib.suppress(OSError):
-        started.stop()
+def start_host():
+    """Start static hosts: `start_host(folder)`."""
+    hosts = []
+
+    def start_host(folder):
+        hosts.append(Host(folder))
+        return hosts[-1]
+
+    yield start_host
+    for host in hosts:
+        host.stop()
+
+
+@pytest.fixture
+def host(built, start_host):
+    """Give a bare static host with the built site."""
+    return start_host(built)
 
 
 @pytest.fixture(scope="session")

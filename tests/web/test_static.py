@@ -1,8 +1,12 @@
 """The static site on a host that knows nothing of it: private, isolated, offline; or what it says instead."""
 
 import json
+import shutil
+import time
 
 import pytest
+
+from bodylens_server import checkout
 
 # Decodes the drawn picture and gives the share of it that is transparent.
 DRAWN = """async () => {
@@ -167,3 +171,50 @@ def test_opened_as_a_file_it_says_what_to_do(visit, built):
         "Browsers run no such program from a file: run python -m http.server in this folder, then open "
         "http://localhost:8000."
     )
+
+
+@pytest.fixture
+def publish(built, start_host, write_site, tmp_path):
+    """Copy the built site to a host of its own, where `publish(program)` puts a later version in its place."""
+    source = tmp_path / "web"
+    shutil.copytree(checkout.WEB, source, ignore=shutil.ignore_patterns("node_modules", "wheels"))
+    folder = tmp_path / "host"
+    shutil.copytree(built, folder)
+
+    def publish(content):
+        (source / "page" / "later.js").write_text(content)
+        write_site(folder, source)
+
+    publish.host = start_host(folder)
+    return publish
+
+
+def test_a_new_version_takes_over_whole_and_leaves_nothing_of_the_old(visit, wait_state, publish):
+    address = publish.host.address
+    first = visit(SAMPLE, at=address)
+    wait_state(first.page, "running")
+    names = "caches.keys()"
+    program = "document.querySelector('script[type=module]').src"
+    (old,) = first.page.evaluate(names)
+    before = first.page.evaluate(program)
+    publish("// a later version")
+    # This visit is still the old version, whole; meanwhile the browser installs the new one beside it.
+    second = visit(SAMPLE, at=address, again=first)
+    wait_state(second.page, "running")
+    assert second.page.evaluate(program) == before
+    waiting = "navigator.serviceWorker.ready.then((registration) => Boolean(registration.waiting))"
+    until = time.monotonic() + 30
+    while not second.page.evaluate(waiting):
+        assert time.monotonic() < until, "the new version was not installed"
+        time.sleep(0.2)
+    for visited in (first, second):
+        visited.page.close()
+    time.sleep(1)  # a worker goes on for a moment after its last page
+    third = visit(SAMPLE, at=address, again=first)
+    wait_state(third.page, "running")
+    assert third.page.evaluate(program) != before
+    (new,) = third.page.evaluate(names)
+    assert new != old
+    fetched = [request.url for request in third.requests if request.service_worker]
+    assert not [url for url in fetched if "/ort/" in url or "/pyodide/" in url], "what did not change is not fetched"
+    assert third.errors == []
