@@ -17,7 +17,8 @@ export async function protect({ worker }) {
   if (!serviceWorker) return unprotected("this browser offers no service worker here");
   if (serviceWorker.controller) {
     remember("");
-    void serviceWorker.register(worker).catch(() => undefined); // looks for a new version
+    // Looks for a new version, where there is a network.
+    void serviceWorker.register(worker).then(announce, () => undefined);
     return "";
   }
   try {
@@ -30,6 +31,16 @@ export async function protect({ worker }) {
   if (!remember(twice ? "" : "yes") || twice) return unprotected("the service worker does not reach this page");
   location.reload();
   return new Promise(() => undefined);
+}
+
+/** Says so when a new version was installed beside this one. @param {ServiceWorkerRegistration} registration */
+function announce(registration) {
+  const look = () => {
+    if (!registration.waiting) return;
+    /** @type {HTMLElement} */ (document.getElementById("new-version")).hidden = false;
+  };
+  registration.addEventListener("updatefound", () => registration.installing?.addEventListener("statechange", look));
+  look();
 }
 
 /** @param {string} why */
