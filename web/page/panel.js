@@ -89,10 +89,13 @@ export class Panel {
     // Variants and networks that only find where to look are the systems' own business.
     const whole = ({ system = "", topology = "" }) => system === "selfie" || topology !== "none";
     const offered = models.filter((model) => !model.variant && whole(model));
+    // A system may ask for a variant alone.
+    const here = new Set(models.filter(({ url }) => url).map(({ name }) => name.split("+")[0]));
     select.replaceChildren(
-      ...offered.map(
-        ({ name, title, url }) => new Option(`${title ?? name}${url ? "" : " (not on this site yet)"}`, name),
-      ),
+      ...offered.map(({ name, title }) => {
+        const text = here.has(name) ? (title ?? name) : `${title ?? name} (not on this site yet)`;
+        return new Option(text, name);
+      }),
     );
     choice(select, this.settings.get("model"));
   }
