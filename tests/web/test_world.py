@@ -1,0 +1,41 @@
+"""People in three dimensions, in a real Chromium."""
+
+import cv2
+import numpy as np
+
+
+def coloured(page):
+    """Count the pixels of the view that are orange (left) and blue (right)."""
+    png = page.locator("#world-canvas").screenshot()
+    image = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR).astype(int)
+    blue, green, red = image[..., 0], image[..., 1], image[..., 2]
+    return int(((red > 180) & (blue < 120)).sum()), int(((blue > 180) & (red < 120) & (green > 100)).sum())
+
+
+def test_the_view_in_three_dimensions_is_loaded_when_it_is_opened_and_shows_both_sides(visit, wait_state):
+    opened = visit("?source=sample&model=blazepose-full&effect=none&backend=wasm")
+    page = opened.page
+    wait_state(page, "running")
+    assert not [request for request in opened.requests if "/three/" in request.url]
+    page.click("#world-button")
+    page.wait_for_selector("#world:not([hidden])")
+    for _ in range(100):
+        left, right = coloured(page)
+        if left > 10 and right > 10:
+            break
+    assert left > 10
+    assert right > 10
+    assert [request for request in opened.requests if "/three/" in request.url]
+    page.focus("#world-canvas")
+    page.keyboard.press("ArrowRight")
+    page.click("#world-button")
+    assert page.locator("#world").is_hidden()
+    assert not opened.errors
+    record = page.evaluate("bodylens.latest()")
+    assert len(record["people"][0]["world"]) == 33
+
+
+def test_a_system_without_depth_offers_no_such_view(visit, wait_state):
+    opened = visit("?source=sample&backend=wasm")
+    wait_state(opened.page, "running")
+    assert opened.page.locator("#world-button").is_hidden()
