@@ -1,8 +1,9 @@
 // Counts the bytes of what a worker downloads, without touching what is downloaded.
 
 /**
- * Wraps this worker's fetch so that progress can be shown. A clone is counted and the response itself goes on as it
- * came, so that the browser may still compile wasm while it streams and keep the compiled code.
+ * Wraps this worker's fetch so that progress can be shown, on a first visit. A clone is counted and the response itself
+ * goes on as it came, so that the browser may still compile wasm while it streams; but it then has no use for the
+ * compiled code that it kept, which on later visits is worth more than a progress bar.
  * @param {(loaded: number, total: number) => void} report bytes of all downloads so far, after content decoding;
  *   the total grows as downloads begin
  */
@@ -31,6 +32,12 @@ export function countDownloads(report) {
     })().catch(() => undefined); // whoever asked for it hears of the failure
     return response;
   };
+}
+
+/** Bytes of everything that this worker has downloaded or found in the browser's cache, decoded. */
+export function downloaded() {
+  const resources = /** @type {PerformanceResourceTiming[]} */ (performance.getEntriesByType("resource"));
+  return resources.reduce((sum, { decodedBodySize }) => sum + decodedBodySize, 0);
 }
 
 /** Remembers the wasm memories that this worker makes, so that their sizes can be told. */

@@ -2,40 +2,37 @@
 
 from collections.abc import Callable
 from difflib import get_close_matches
-from functools import partial
+from importlib import import_module
 from inspect import signature
 from typing import Any
 
-from bodylens.blazepose import BlazePose
-from bodylens.bodypix import BodyPix
-from bodylens.movenet import MoveNet, MoveNetMultiPose
 from bodylens.pipeline import Pipeline
-from bodylens.posenet import PoseNet
-from bodylens.selfie import SelfieSegmentation
 
-SEGMENTERS: dict[str, Callable[..., Pipeline]] = {
-    "selfie-general": SelfieSegmentation,
-    "selfie-landscape": SelfieSegmentation,
-    "blazepose-lite": partial(BlazePose, enable_segmentation=True),
-    "blazepose-full": partial(BlazePose, enable_segmentation=True),
-    "blazepose-heavy": partial(BlazePose, enable_segmentation=True),
-    "bodypix-050": BodyPix,
-    "bodypix-075-int8": BodyPix,
+# Where each system is defined. It is imported when one of its models is asked for: a page that runs one system does not
+# wait for the others.
+SEGMENTERS: dict[str, str] = {
+    "selfie-general": "bodylens.selfie:SelfieSegmentation",
+    "selfie-landscape": "bodylens.selfie:SelfieSegmentation",
+    "blazepose-lite": "bodylens.blazepose:BlazePose",
+    "blazepose-full": "bodylens.blazepose:BlazePose",
+    "blazepose-heavy": "bodylens.blazepose:BlazePose",
+    "bodypix-050": "bodylens.bodypix:BodyPix",
+    "bodypix-075-int8": "bodylens.bodypix:BodyPix",
 }
 
-DETECTORS: dict[str, Callable[..., Pipeline]] = {
-    "blazepose-lite": BlazePose,
-    "blazepose-full": BlazePose,
-    "blazepose-heavy": BlazePose,
-    "movenet-lightning": MoveNet,
-    "movenet-lightning-int8": MoveNet,
-    "movenet-thunder": MoveNet,
-    "movenet-multipose": MoveNetMultiPose,
-    "posenet-050": PoseNet,
-    "posenet-075": PoseNet,
-    "posenet-075-int8": PoseNet,
-    "bodypix-050": BodyPix,
-    "bodypix-075-int8": BodyPix,
+DETECTORS: dict[str, str] = {
+    "blazepose-lite": "bodylens.blazepose:BlazePose",
+    "blazepose-full": "bodylens.blazepose:BlazePose",
+    "blazepose-heavy": "bodylens.blazepose:BlazePose",
+    "movenet-lightning": "bodylens.movenet:MoveNet",
+    "movenet-lightning-int8": "bodylens.movenet:MoveNet",
+    "movenet-thunder": "bodylens.movenet:MoveNet",
+    "movenet-multipose": "bodylens.movenet:MoveNetMultiPose",
+    "posenet-050": "bodylens.posenet:PoseNet",
+    "posenet-075": "bodylens.posenet:PoseNet",
+    "posenet-075-int8": "bodylens.posenet:PoseNet",
+    "bodypix-050": "bodylens.bodypix:BodyPix",
+    "bodypix-075-int8": "bodylens.bodypix:BodyPix",
 }
 
 # Families may be named alone; the type of the model is then an option.
@@ -50,6 +47,8 @@ def make_segmenter(model: str, options: dict[str, Any]) -> Pipeline:
         TypeError: the system has no such option.
 
     """
+    if "enable_segmentation" in option_names(model):
+        options = {"enable_segmentation": True, **options}
     return _make(SEGMENTERS, "segmenter", model, options)
 
 
@@ -77,22 +76,32 @@ def make_pipeline(model: str, options: dict[str, Any]) -> Pipeline:
 
 def option_names(model: str) -> list[str]:
     """Name the options of a model's system; none for a model that is not known."""
-    system = (SEGMENTERS | DETECTORS).get(model)
-    return [] if system is None else _options(system)
+    path = (SEGMENTERS | DETECTORS).get(_full_name(model, {}))
+    return [] if path is None else _options(_system(path))
+
+
+def _full_name(model: str, options: dict[str, Any]) -> str:
+    """Give a family its type, which is taken out of the options."""
+    return f"{model}-{options.pop('model_type', FAMILIES[model])}" if model in FAMILIES else model
+
+
+def _system(path: str) -> Callable[..., Pipeline]:
+    module, _, name = path.partition(":")
+    system: Callable[..., Pipeline] = getattr(import_module(module), name)
+    return system
 
 
 def _options(system: Callable[..., Pipeline]) -> list[str]:
     return [name for name, p in signature(system).parameters.items() if p.kind is p.KEYWORD_ONLY]
 
 
-def _make(systems: dict[str, Callable[..., Pipeline]], kind: str, model: str, options: dict[str, Any]) -> Pipeline:
-    if model in FAMILIES:
-        options = dict(options)
-        model = f"{model}-{options.pop('model_type', FAMILIES[model])}"
-    system = systems.get(model)
-    if system is None:
+def _make(systems: dict[str, str], kind: str, model: str, options: dict[str, Any]) -> Pipeline:
+    options = dict(options)
+    model = _full_name(model, options)
+    if model not in systems:
         near = get_close_matches(model, systems, n=3, cutoff=0.4) or list(systems)
         raise ValueError(f"there is no {kind} {model!r}; did you mean {' or '.join(near)}?")
+    system = _system(systems[model])
     known = _options(system)
     for name in options:
         if name not in known:

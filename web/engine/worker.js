@@ -1,5 +1,5 @@
 // The engine: it owns every pixel. Frames come in, networks run, Python decides, the canvas shows.
-import { countDownloads, countMemories } from "../downloads.js";
+import { countDownloads, countMemories, downloaded } from "../downloads.js";
 import { unpack } from "../people.js";
 import { serveClient } from "./clients.js";
 import { Compositor } from "./compositor.js";
@@ -19,11 +19,6 @@ const REPORT = 250;
 /** So many frames in a row may fail before the person is told. */
 const PATIENCE = 3;
 
-let bytes = 0;
-countDownloads((loaded, total) => {
-  bytes = loaded;
-  scope.postMessage({ type: "progress", part: "engine", loaded, total });
-});
 const heap = countMemories();
 
 /** @param {string} code @param {unknown} error @param {string} action what may help: "restart", "wasm", "model" */
@@ -48,6 +43,11 @@ class Engine {
   #deciding = Promise.resolve();
   /** @type {((held: import("./clients.js").Held) => void)[]} */
   #watchers = [];
+  /** Python is the longer of the two to start: on two cores it goes first. */
+  release = () => undefined;
+  #released = new Promise((resolve) => {
+    this.release = () => void resolve(undefined);
+  });
   #index = 0;
   #failures = 0;
   #clients = 0;
@@ -56,15 +56,16 @@ class Engine {
 
   /**
    * @param {{site: {ort: string, catalogue: string}, backend: import("./networks.js").Provider, model: string,
-   *   canvas: OffscreenCanvas, python: MessagePort}} start
+   *   canvas: OffscreenCanvas, python: MessagePort, patient: boolean}} start
    */
-  constructor({ site, backend, model, canvas, python }) {
+  constructor({ site, backend, model, canvas, python, patient }) {
     this.backend = backend;
     this.compositor = new Compositor(canvas, {
       lost: () => fail("graphics-lost", "The graphics driver took the canvas away; it comes back by itself.", ""),
       restored: () => scope.postMessage({ type: "restored" }),
     });
     this.decider.connect(python);
+    if (!patient) this.release();
     this.networks = this.#open(site, model);
     this.networks.catch(() => undefined); // told where it is opened
     void this.#loop();
@@ -72,6 +73,7 @@ class Engine {
 
   /** @param {{ort: string, catalogue: string}} site @param {string} model loaded at once, while Python boots */
   async #open(site, model) {
+    await this.#released;
     try {
       const networks = await Networks.open(this.backend, site);
       await networks.get(model);
@@ -270,7 +272,10 @@ class Engine {
     this.#reported = now;
     const { fps, latency, out } = this.stats;
     const frames = { ...this.frames.counts, out };
-    scope.postMessage({ type: "stats", stats: { fps, latency, frames, bytes, heap: heap(), backend: this.backend } });
+    scope.postMessage({
+      type: "stats",
+      stats: { fps, latency, frames, bytes: downloaded(), heap: heap(), backend: this.backend },
+    });
   }
 }
 
@@ -280,6 +285,9 @@ let engine = null;
 /** @type {Record<string, (data: any) => unknown>} */
 const messages = {
   start: (data) => {
+    if (data.first) {
+      countDownloads((loaded, total) => scope.postMessage({ type: "progress", part: "engine", loaded, total }));
+    }
     scope.postMessage({ type: "features", trackProcessor: "MediaStreamTrackProcessor" in globalThis });
     engine = new Engine(data);
   },
@@ -305,6 +313,7 @@ const messages = {
   resume: () => {
     if (engine) engine.frames.paused = false;
   },
+  release: () => engine?.release(),
   python: ({ port }) => engine?.decider.connect(port),
   client: ({ port }) => engine?.addClient(port),
   trial: async ({ site, backend, model, seconds }) => {

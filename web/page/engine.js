@@ -26,6 +26,8 @@ export class Engine {
    */
   constructor(site, holder, hear) {
     this.site = site;
+    /** Whether this version of the site is new to this device, so that there will be something to wait for. */
+    this.first = isFirst(site);
     this.holder = holder;
     this.hear = hear;
   }
@@ -37,8 +39,8 @@ export class Engine {
   start(chosen) {
     this.#chosen = { ...chosen };
     const { port1, port2 } = new MessageChannel();
-    this.#startEngine(port1);
     this.#startPython(port2);
+    this.#startEngine(port1, navigator.hardwareConcurrency <= 2);
   }
 
   /** Another provider: the engine alone starts anew, for each has its own bundle. @param {string} backend */
@@ -76,8 +78,8 @@ export class Engine {
     return this.#ask((id) => script.postMessage({ type: "run", id, code }));
   }
 
-  /** @param {MessagePort} python */
-  #startEngine(python) {
+  /** @param {MessagePort} python @param {boolean} [patient] whether it waits until Python's runtime has started */
+  #startEngine(python, patient = false) {
     this.#engine?.terminate();
     this.#stopScript("The engine was restarted.");
     // A canvas can be handed over only once.
@@ -88,7 +90,8 @@ export class Engine {
     const surface = canvas.transferControlToOffscreen();
     this.#engine = this.#worker("../engine/worker.js", "engine");
     const { site } = this;
-    this.send({ type: "start", site, ...this.#chosen, canvas: surface, python }, [surface, python]);
+    const { first } = this;
+    this.send({ type: "start", site, first, patient, ...this.#chosen, canvas: surface, python }, [surface, python]);
   }
 
   /** @param {MessagePort} engine */
@@ -97,7 +100,8 @@ export class Engine {
     const { site } = this;
     const { model, options } = this.#chosen;
     this.#python = this.#worker("../python/worker.js", "python");
-    this.#python.postMessage({ type: "start", site, engine, model, options, role: "live" }, [engine]);
+    const { first } = this;
+    this.#python.postMessage({ type: "start", site, first, engine, model, options, role: "live" }, [engine]);
   }
 
   #startScript() {
@@ -132,6 +136,7 @@ export class Engine {
   /** @param {Message} message @param {string} from */
   #listen(message, from) {
     const { type, id } = message;
+    if (from === "python" && (type === "runtime" || type === "error")) this.send({ type: "release" });
     if (type === "snapshot") this.#answer(id, message.blob, message.message);
     else if (type === "result") this.#answer(id, message.value);
     else if (type === "failed") this.#answer(id, undefined, message.message);
@@ -154,4 +159,16 @@ export class Engine {
     if (error === undefined) waiting?.resolve(value);
     else waiting?.reject(new Error(error));
   }
+}
+
+/** @param {Site} site */
+function isFirst({ ort, pyodide }) {
+  const parts = `${ort} ${pyodide}`;
+  try {
+    if (localStorage.getItem("bodylens-visited") === parts) return false;
+    localStorage.setItem("bodylens-visited", parts);
+  } catch {
+    // A browser that keeps nothing: every visit is the first.
+  }
+  return true;
 }

@@ -10,8 +10,6 @@ const STANDARD =
   "enum, functools, inspect, itertools, json, math, numbers, operator, os, pathlib, pickle, platform, re, shutil, " +
   "struct, sys, tempfile, textwrap, threading, types, typing, warnings, weakref, zipfile, importlib.metadata";
 
-countDownloads((loaded, total) => scope.postMessage({ type: "progress", part: "python", loaded, total }));
-
 /** @typedef {{pyodide: string, version: string}} Site */
 
 /**
@@ -20,9 +18,8 @@ countDownloads((loaded, total) => scope.postMessage({ type: "progress", part: "p
  */
 async function boot(site) {
   const started = performance.now();
-  const { loadPyodide } = await import(site.pyodide + "pyodide.mjs");
   const snapshot = new Snapshot(site.pyodide);
-  const saved = await snapshot.read();
+  const [{ loadPyodide }, saved] = await Promise.all([import(site.pyodide + "pyodide.mjs"), snapshot.read()]);
   const config = { indexURL: site.pyodide, lockFileURL: site.pyodide + "pyodide-lock.json" };
   let python;
   if (saved) {
@@ -34,6 +31,7 @@ async function boot(site) {
     snapshot.write(python.makeMemorySnapshot());
   }
   const loaded = performance.now();
+  scope.postMessage({ type: "runtime" });
   await python.loadPackage(["numpy", "bodylens"], { messageCallback: () => undefined });
   const packages = performance.now();
   const times = { runtime: loaded - started, packages: packages - loaded, snapshot: Boolean(saved) };
@@ -139,7 +137,10 @@ async function run(python, code) {
 
 /** @type {Record<string, (data: any) => unknown>} */
 const messages = {
-  start: async ({ site, role, engine, model, options }) => {
+  start: async ({ site, role, engine, model, options, first }) => {
+    if (first) {
+      countDownloads((loaded, total) => scope.postMessage({ type: "progress", part: "python", loaded, total }));
+    }
     booted = boot(site);
     const { python, times } = await booted;
     const before = performance.now();
