@@ -116,23 +116,7 @@ export class Painter {
   /** @param {string} fragment @returns {Program} */
   #compile(fragment) {
     const { gl } = this;
-    const program = gl.createProgram();
-    for (const [type, source] of /** @type {[number, string][]} */ ([
-      [gl.VERTEX_SHADER, VERTEX],
-      [gl.FRAGMENT_SHADER, FRAGMENT_HEAD + fragment],
-    ])) {
-      const shader = gl.createShader(type);
-      if (!shader) break; // the context is lost: nothing will be drawn until it is back
-      gl.shaderSource(shader, source);
-      gl.compileShader(shader);
-      gl.attachShader(program, shader);
-      gl.deleteShader(shader);
-    }
-    gl.linkProgram(program);
-    if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost()) {
-      const logs = (gl.getAttachedShaders(program) ?? []).map((shader) => gl.getShaderInfoLog(shader));
-      throw new Error(`A shader of the compositor does not build here: ${gl.getProgramInfoLog(program)} ${logs}`);
-    }
+    const program = link(gl, VERTEX, FRAGMENT_HEAD + fragment);
     const uniforms = new Map();
     for (let i = 0; i < (gl.getProgramParameter(program, gl.ACTIVE_UNIFORMS) ?? 0); i++) {
       const active = gl.getActiveUniform(program, i);
@@ -141,4 +125,29 @@ export class Painter {
     }
     return { program, uniforms };
   }
+}
+
+/**
+ * Compiles and links a program; an error names what does not build.
+ * @param {WebGL2RenderingContext} gl @param {string} vertex @param {string} fragment
+ */
+export function link(gl, vertex, fragment) {
+  const program = gl.createProgram();
+  for (const [type, source] of /** @type {[number, string][]} */ ([
+    [gl.VERTEX_SHADER, vertex],
+    [gl.FRAGMENT_SHADER, fragment],
+  ])) {
+    const shader = gl.createShader(type);
+    if (!shader) break; // the context is lost: nothing will be drawn until it is back
+    gl.shaderSource(shader, source);
+    gl.compileShader(shader);
+    gl.attachShader(program, shader);
+    gl.deleteShader(shader);
+  }
+  gl.linkProgram(program);
+  if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost()) {
+    const logs = (gl.getAttachedShaders(program) ?? []).map((shader) => gl.getShaderInfoLog(shader));
+    throw new Error(`A shader of the compositor does not build here: ${gl.getProgramInfoLog(program)} ${logs}`);
+  }
+  return program;
 }

@@ -1,5 +1,6 @@
 // Draws skeletons over the picture: a capsule a bone, a disc a keypoint, paler the less sure.
 import { unpack } from "../people.js";
+import { link } from "./painter.js";
 
 const VERTEX = `#version 300 es
 uniform vec2 u_size;
@@ -54,7 +55,7 @@ export class Skeletons {
   constructor(gl) {
     this.gl = gl;
     const before = gl.getParameter(gl.VERTEX_ARRAY_BINDING);
-    this.program = this.#link();
+    this.program = link(gl, VERTEX, FRAGMENT);
     this.size = gl.getUniformLocation(this.program, "u_size");
     this.array = gl.createVertexArray();
     this.buffer = gl.createBuffer();
@@ -73,27 +74,6 @@ export class Skeletons {
       at += length;
     }
     gl.bindVertexArray(before);
-  }
-
-  #link() {
-    const { gl } = this;
-    const program = gl.createProgram();
-    for (const [type, source] of /** @type {[number, string][]} */ ([
-      [gl.VERTEX_SHADER, VERTEX],
-      [gl.FRAGMENT_SHADER, FRAGMENT],
-    ])) {
-      const shader = gl.createShader(type);
-      if (!shader) break; // the context is lost: nothing will be drawn until it is back
-      gl.shaderSource(shader, source);
-      gl.compileShader(shader);
-      gl.attachShader(program, shader);
-      gl.deleteShader(shader);
-    }
-    gl.linkProgram(program);
-    if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost()) {
-      throw new Error(`The shader of skeletons does not build here: ${gl.getProgramInfoLog(program)}`);
-    }
-    return program;
   }
 
   /**
