@@ -12,6 +12,8 @@ export class Crop {
     const context = new OffscreenCanvas(width, height).getContext("2d", { alpha: false, willReadFrequently: true });
     if (!context) throw new Error("This browser gives no 2D canvas in workers, which reading camera frames needs.");
     this.context = context;
+    /** The bitmap and the region that the planes hold. @type {{image: ImageBitmap, region: number[]} | null} */
+    this.taken = null;
     /** The input: planes of red, green and blue. */
     this.planes = new Float32Array(3 * width * height);
     this.low = low;
@@ -27,6 +29,10 @@ export class Crop {
    * @returns {Float32Array} 3 × height × width; the same array every time
    */
   take(image, frameWidth, frameHeight, region) {
+    // A bitmap never changes: what was cropped from it holds.
+    const { taken } = this;
+    if (taken?.image === image && taken.region.every((value, i) => value === region[i])) return this.planes;
+    this.taken = image instanceof ImageBitmap ? { image, region } : null;
     const { context, width, height, planes, low, scale } = this;
     const [a, c, e, b, d, f] = fromFrame(region);
     const whole = region[4] === 0 && e === 0 && f === 0 && a * frameWidth === 1 && d * frameHeight === 1;

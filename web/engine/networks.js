@@ -259,6 +259,7 @@ export class Network {
   async check(seconds) {
     const { check } = this.spec;
     if (!check) throw new Error(`The model ${this.spec.name} has no self-check.`);
+    this.crop.taken = null;
     drawRings(this.crop.planes, this.spec.input, check);
     const keys = Object.keys(check.outputs);
     const arrays = await this.infer(keys);
