@@ -11,7 +11,7 @@ navigator.mediaDevices.getUserMedia = async () => {
 # Keeps the track and the workers within reach, so that a test can pull the plug.
 REACH = """
 globalThis.tracks = [];
-globalThis.workers = [];
+globalThis.workers = {};
 const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
 navigator.mediaDevices.getUserMedia = async (wish) => {
   const stream = await open(wish);
@@ -21,7 +21,7 @@ navigator.mediaDevices.getUserMedia = async (wish) => {
 globalThis.Worker = class extends Worker {
   constructor(address, options) {
     super(address, options);
-    workers.push(this);
+    workers[options.name] = this;
   }
 };
 """
@@ -102,13 +102,13 @@ def test_a_worker_that_crashes_says_so_and_restarts(visit, wait_state, worker):
     # A crash that the worker does not survive; what the browser then tells the page is an error event.
     page.evaluate(
         """(which) => {
-          const worker = workers[which === "engine" ? 0 : 1];
+          const worker = workers[which];
           worker.terminate();
           worker.dispatchEvent(new ErrorEvent("error", { message: "out of memory", cancelable: true }));
         }""",
         worker,
     )
-    assert worker in told(opened, "The engine has crashed")
+    assert f"{worker}: out of memory" in told(opened, "The engine has crashed")
     goes_on_with(opened, wait_state, "Restart")
 
 
