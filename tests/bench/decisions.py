@@ -7,6 +7,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,11 @@ import numpy as np
 from bodylens import Frame, Inferred
 from bodylens.blazepose import BlazePose, detector
 from bodylens.blazepose.alignment import body_region
+from bodylens.limb_parts import capsules
 from bodylens.movenet import MoveNet, MoveNetMultiPose
 from bodylens.people import People
 from bodylens.record import pack
+from bodylens.topology import BLAZEPOSE
 
 FRAMES = 300
 WIDTH, HEIGHT = 1280, 720
@@ -106,6 +109,22 @@ def measure(pipeline: Any, answer: Callable[[Any], list[Inferred]]) -> tuple[np.
     return spent[20:], people
 
 
+def bodies(people: int) -> np.ndarray:
+    """Milliseconds to describe `people` of 33 keypoints as capsules."""
+    n, k = people, len(BLAZEPOSE)
+    nobody = People.none(Frame(0, 0.0, WIDTH, HEIGHT), BLAZEPOSE.names)
+    spent = np.empty(FRAMES)
+    for i in range(FRAMES):
+        keypoints = RANDOM.uniform(0, 700, (n, k, 3)).astype(np.float32)
+        who = replace(
+            nobody, ids=np.arange(n, dtype=np.int32), keypoints=keypoints, keypoint_scores=np.ones((n, k), np.float32)
+        )
+        start = time.perf_counter()
+        capsules(who)
+        spent[i] = (time.perf_counter() - start) * 1000
+    return spent[20:]
+
+
 CASES = {
     "BlazePose, 1 person": lambda: blazepose(1),
     "BlazePose, 6 people": lambda: blazepose(6),
@@ -126,6 +145,10 @@ def main() -> str:
         spent, people = measure(*make())
         numbers = f"{np.median(spent):8.2f}{np.percentile(spent, 95):8.2f}{spent.max():8.2f}"
         lines.append(f"{name:34}{len(people):7}{numbers}")
+    for people in (1, 6):
+        spent = bodies(people)
+        numbers = f"{np.median(spent):8.2f}{np.percentile(spent, 95):8.2f}{spent.max():8.2f}"
+        lines.append(f"{'capsules of bodies':34}{people:7}{numbers}")
     return "\n".join(lines)
 
 

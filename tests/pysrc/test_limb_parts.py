@@ -1,5 +1,7 @@
 """Body parts from skeletons, on figures whose every part is known, and against BodyPix's reference."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from references import MIRROR, read, three_people, with_media, with_mirror
@@ -7,7 +9,7 @@ from references import MIRROR, read, three_people, with_media, with_mirror
 import bodylens
 from bodylens import Frame, People, bodypix
 from bodylens.bodypix import PART_NAMES
-from bodylens.limb_parts import limb_parts
+from bodylens.limb_parts import ROUND, capsules, limb_parts
 from bodylens.topology import BLAZEPOSE, COCO
 
 # A figure seen from the front: its left is on the right. Shoulders 40 wide, 200 high.
@@ -142,6 +144,91 @@ def test_nobody_and_nothing_give_nothing():
         assert (parts == -1).all()
         assert (owners == -1).all()
     assert (limb_parts(people(FIGURE), ~ALL)[0] == -1).all()
+
+
+def by_the_rules(table, x, y):
+    """The part and the person of one pixel, as the docstring of `capsules` says, line by line."""
+    owners = {}
+    for person in np.unique(table[:, 0]):
+        best = (np.inf, np.inf, -1)
+        for shape in np.unique(table[table[:, 0] == person, 11]):
+            rows, lines = table[table[:, 11] == shape].astype(np.float64), []
+            part, face, radius, solid = rows[0, [1, 2, 9, 10]]
+            for a, b in zip(rows[:, 3:6], rows[:, 6:9], strict=True):
+                length = (b - a)[:2] @ (b - a)[:2]
+                t = np.clip((np.array([x, y]) - a[:2]) @ (b - a)[:2] / length, 0, 1) if length else 0
+                at = a + t * (b - a)
+                lines.append((np.hypot(*(at[:2] - (x, y))), at[2]))
+            distance, depth = min(lines, key=lambda line: line[0])
+            gap = distance - radius
+            gap *= ROUND if face and gap > 0 else 1
+            on_top = depth < best[1] if solid and gap < 0 and best[0] < 0 else gap < best[0]
+            if on_top:
+                best = (gap, depth, part)
+        owners[int(person)] = best
+    owner = min(owners, key=lambda person: owners[person][0])
+    return owners[owner][2], owner
+
+
+def scattered(topology, depth, seed):
+    """Three figures whose keypoints are far from where they should be, some of them unsure."""
+    rng = np.random.default_rng(seed)
+    twins = {"index": "wrist", "pinky": "wrist", "thumb": "wrist", "heel": "ankle", "foot_index": "ankle"}
+
+    def place(name):
+        side, _, point = name.partition("_")
+        x, y = FIGURE.get(name) or FIGURE.get(f"{side}_{twins.get(point)}") or FIGURE["nose"]
+        return (x + rng.normal(0, 12), y + rng.normal(0, 12))
+
+    who = people(*({name: place(name) for name in topology.names} for _ in range(3)), topology=topology)
+    keypoints = who.keypoints
+    if depth:
+        keypoints = np.concatenate([keypoints, rng.normal(0, 30, (*keypoints.shape[:2], 1)).astype(np.float32)], axis=2)
+    scores = rng.uniform(0, 1, who.keypoint_scores.shape).astype(np.float32)
+    return replace(who, keypoints=keypoints, keypoint_scores=scores)
+
+
+@pytest.mark.parametrize("depth", [False, True])
+@pytest.mark.parametrize("topology", [COCO, BLAZEPOSE], ids=lambda topology: f"{len(topology)} keypoints")
+def test_every_pixel_follows_from_the_capsules_by_their_rules(topology, depth):
+    for seed in range(3):
+        who = scattered(topology, depth, seed)
+        parts, owners = limb_parts(who, np.ones((24, 20), bool))
+        table = capsules(who)
+        assert table.dtype == np.float32
+        assert table.shape[1] == 12
+        assert (table[:, 10] == depth).all()
+        expected = [[by_the_rules(table, 10 * x + 5, 10 * y + 5) for x in range(20)] for y in range(24)]
+        equal = (np.stack([parts, owners], axis=-1) == np.array(expected)).all(axis=-1)
+        assert equal.mean() > 0.995  # the rules above are followed in float64
+
+
+def test_capsules_of_one_shape_follow_one_another_and_are_alike():
+    table = capsules(scattered(BLAZEPOSE, True, 5))
+    assert (np.diff(table[:, 11]) >= 0).all()
+    for shape in np.unique(table[:, 11]):
+        same = table[table[:, 11] == shape][:, [0, 1, 2, 9, 10]]
+        assert (same == same[0]).all()
+    assert len(table) <= 3 * 37
+
+
+def test_a_whole_figure_has_every_part_once_a_shape():
+    table = capsules(people(FIGURE))
+    seen = [PART_NAMES[int(number)] for number in table[:, 1]]
+    assert seen.count("torso_front") == 7
+    assert {name for name in PART_NAMES if not name.endswith("back")} == set(seen)
+    assert np.isfinite(table).all()
+    np.testing.assert_allclose(
+        table[seen.index("left_lower_arm_front"), 3:10], [145, 95, 0, 165, 120, 0, 0.15 * 40 * 1.05], rtol=0.05
+    )
+
+
+def test_who_has_no_size_has_no_capsules():
+    only = people(FIGURE, FIGURE, missing=("left_shoulder",))
+    assert len(capsules(replace(only, keypoint_scores=np.zeros_like(only.keypoint_scores)))) == 0
+    assert capsules(People.none(FRAME, COCO.names)).shape == (0, 12)
+    broken = replace(only, keypoints=np.full_like(only.keypoints, np.nan))
+    assert len(capsules(broken)) == 0
 
 
 @with_media
