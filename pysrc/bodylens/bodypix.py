@@ -33,6 +33,7 @@ from bodylens.posenet import (
 from bodylens.region import Region
 from bodylens.segmentation import Segmentation
 from bodylens.topology import COCO
+from bodylens.tracker import Identities, tracker_of
 
 # The 24 parts in the order of their numbers. ref: tfjs-models, body-pix/src/part_channels.ts
 PART_NAMES = (
@@ -75,6 +76,14 @@ class BodyPix:
         nms_radius: above 0, pixels of the input within which two equal keypoints are one.
         min_keypoint_score: from 0 to 1; only keypoints above it draw pixels to their person.
         refine_steps: from 1 to 20, how often a pixel's way to its person is corrected.
+        enable_tracking: give people ids that last; without it they are numbered in each frame from 1, as found.
+        tracker_type: "keypoint" or "bounding_box": what is compared to tell who is who.
+        max_age: for how many seconds an unseen person is remembered.
+        max_tracks: how many people are remembered.
+        min_similarity: below it two sightings are not of the same person; None takes the tracker's usual one.
+
+    Raises:
+        ValueError: an option is out of range; the message names the range.
 
     """
 
@@ -97,6 +106,11 @@ class BodyPix:
         nms_radius: float = 20.0,
         min_keypoint_score: float = 0.3,
         refine_steps: int = 10,
+        enable_tracking: bool = True,
+        tracker_type: str = "keypoint",
+        max_age: float = 1.0,
+        max_tracks: int = 60,
+        min_similarity: float | None = None,
     ) -> None:
         self.inputs = INPUTS[model]
         self.inputs.require(output_stride)
@@ -114,6 +128,8 @@ class BodyPix:
         require("min_keypoint_score", min_keypoint_score, 0, 1)
         require("refine_steps", refine_steps, 1, 20)
         require_decoding(max_detections, score_threshold, nms_radius)
+        tracker = tracker_of(tracker_type, max_age, max_tracks, min_similarity)
+        self.identities = Identities(tracker if enable_tracking else None)
         self.multi = multi_segmentation
         self.parts = segment_body_parts
         self.maps = person_map or multi_segmentation or segment_body_parts
@@ -153,7 +169,7 @@ class BodyPix:
         return (look(label, frame, size, tuple(fetch), () if self.maps else (mask,)),)
 
     def estimate(self, frame: Frame) -> Estimation:
-        """Find people; ids count them in the order in which they were found, and are not tracked."""
+        """Find people, the one with the best keypoint first; the rows of their maps are theirs."""
         (request,) = requests = self.ahead(frame)
         (result,) = yield requests
         outputs = result.outputs
@@ -161,7 +177,7 @@ class BodyPix:
         poses = decode_multiple(heads_of(outputs, self.stride), self.most, self.score_threshold, self.radius)
         if self.multi:
             poses = _above(poses, self.score_threshold)
-        people = to_people(frame, poses, request.region, size)
+        people = self.identities.named(to_people(frame, poses, request.region, size))
         if self.maps:
             logits = outputs["segments"].reshape(outputs["segments"].shape[-2:])
             segmentation = Segmentation(
@@ -171,6 +187,7 @@ class BodyPix:
                 self.threshold,
                 outputs["part_heatmaps"][0] if self.parts else None,
                 self._distances(outputs["long_offsets"][0], poses, logits) if self.multi else None,
+                people.ids,
             )
             people = replace(people, segmentation=segmentation)
         else:
@@ -191,7 +208,8 @@ class BodyPix:
         return distances(long_offsets, poses, self.stride, near[1:-1, 1:-1], self.min_keypoint_score, self.refine_steps)
 
     def reset(self) -> None:
-        """Nothing is remembered from frame to frame."""
+        """Forget everyone."""
+        self.identities.reset()
 
 
 def grid_region(region: Region, size: tuple[int, int], shape: tuple[int, ...], stride: int) -> Region:
@@ -263,21 +281,25 @@ def to_parts(people: People) -> PartSegmentation:
 def to_persons(people: People) -> list[PersonSegmentation]:
     """Give a map for each person; `LookupError` where they were made without `multi_segmentation`."""
     owners = _of(people).instances()
-    poses = to_poses(people)
     return [
-        PersonSegmentation(*_size(people), (owners == number).astype(np.uint8), [poses[row]])
-        for row, number in enumerate(people.ids.tolist())
+        PersonSegmentation(*_size(people), (owners == row).astype(np.uint8), [pose])
+        for row, pose in zip(_rows(people), to_poses(people), strict=True)
     ]
 
 
 def to_persons_parts(people: People) -> list[PartSegmentation]:
     """Give a map of parts for each person; `LookupError` where they were made without both options."""
     owners, parts = _of(people).instances(), _of(people).parts()
-    poses = to_poses(people)
     return [
-        PartSegmentation(*_size(people), np.where(owners == number, parts, np.int32(-1)), [poses[row]])
-        for row, number in enumerate(people.ids.tolist())
+        PartSegmentation(*_size(people), np.where(owners == row, parts, np.int32(-1)), [pose])
+        for row, pose in zip(_rows(people), to_poses(people), strict=True)
     ]
+
+
+def _rows(people: People) -> list[int]:
+    """Say which numbers people have in a map of people: those of the frame's rows, also where some were chosen."""
+    rows: list[int] = _of(people).ids.tolist()
+    return [rows.index(who) for who in people.ids.tolist()]
 
 
 def _size(people: People) -> tuple[int, int]:

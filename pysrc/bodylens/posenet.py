@@ -18,6 +18,7 @@ from bodylens.personlab import REFINEMENTS, Heads, Poses, decode_multiple, decod
 from bodylens.pipeline import Estimation, Infer, Keep
 from bodylens.region import Region
 from bodylens.topology import COCO
+from bodylens.tracker import Identities, tracker_of
 
 T = TypeVar("T")
 
@@ -145,6 +146,14 @@ class PoseNet:
         score_threshold: from 0 to 1, the least score of the keypoint that a person is found by.
         nms_radius: above 0, pixels of the input within which two equal keypoints are one.
         refine_steps: from 0 to 10, how often a keypoint is pulled to where the offsets around it point.
+        enable_tracking: give people ids that last; without it they are numbered in each frame from 1, as found.
+        tracker_type: "keypoint" or "bounding_box": what is compared to tell who is who.
+        max_age: for how many seconds an unseen person is remembered.
+        max_tracks: how many people are remembered.
+        min_similarity: below it two sightings are not of the same person; None takes the tracker's usual one.
+
+    Raises:
+        ValueError: an option is out of range; the message names the range.
 
     """
 
@@ -164,6 +173,11 @@ class PoseNet:
         score_threshold: float = 0.5,
         nms_radius: float = 20.0,
         refine_steps: int = REFINEMENTS,
+        enable_tracking: bool = True,
+        tracker_type: str = "keypoint",
+        max_age: float = 1.0,
+        max_tracks: int = 60,
+        min_similarity: float | None = None,
     ) -> None:
         self.inputs = INPUTS[model]
         if decoding not in ("multi-person", "single-person"):
@@ -177,7 +191,10 @@ class PoseNet:
             require("input_resolution", side, 33, 2049)
         require("refine_steps", refine_steps, 0, 10)
         require_decoding(max_detections, score_threshold, nms_radius)
+        tracker = tracker_of(tracker_type, max_age, max_tracks, min_similarity)
         self.single = decoding == "single-person"
+        # The one person of single-person decoding is always number 1.
+        self.identities = Identities(tracker if enable_tracking and not self.single else None)
         self.stride = output_stride
         self.scale = image_scale_factor
         self.resolution = input_resolution
@@ -208,7 +225,7 @@ class PoseNet:
         return (look(label, frame, size, fetch),)
 
     def estimate(self, frame: Frame) -> Estimation:
-        """Find people; ids count them in the order in which they were found, and are not tracked."""
+        """Find people, the one with the best keypoint first."""
         (request,) = requests = self.ahead(frame)
         (result,) = yield requests
         heads = heads_of(result.outputs, self.stride)
@@ -216,11 +233,12 @@ class PoseNet:
             poses = decode_single(heads)
         else:
             poses = decode_multiple(heads, self.most, self.threshold, self.radius, self.refine_steps)
-        people = to_people(frame, poses, request.region, self.input(frame)[1])
+        people = self.identities.named(to_people(frame, poses, request.region, self.input(frame)[1]))
         return flip(people) if self.flip else people
 
     def reset(self) -> None:
-        """Nothing is remembered from frame to frame."""
+        """Forget everyone."""
+        self.identities.reset()
 
 
 def look(label: str, frame: Frame, size: tuple[int, int], fetch: tuple[str, ...], keep: tuple[Keep, ...] = ()) -> Infer:
@@ -242,7 +260,7 @@ def heads_of(outputs: Mapping[str, NDArray[np.float32]], stride: int) -> Heads:
 
 
 def to_people(frame: Frame, poses: Poses, region: Region, size: tuple[int, int]) -> People:
-    """Take poses from pixels of the input to pixels of the frame.
+    """Take poses from pixels of the input to pixels of the frame; ids are numbers from 1.
 
     Args:
         frame: in which they are.
@@ -260,7 +278,7 @@ def to_people(frame: Frame, poses: Poses, region: Region, size: tuple[int, int])
     high = np.where(sure[..., None], keypoints, np.float32(-np.inf)).max(axis=1, initial=-np.inf)
     return People(
         frame,
-        ids=np.arange(len(poses), dtype=np.int32),
+        ids=np.arange(1, len(poses) + 1, dtype=np.int32),
         scores=poses.scores,
         boxes=np.concatenate([low, high - low], axis=1),
         keypoints=keypoints,

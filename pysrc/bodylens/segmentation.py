@@ -7,7 +7,7 @@ the pixels of the other cells, along outlines, are looked at one by one. That is
 ref: tfjs-models, body-pix/src/util.ts (scaleAndCropToInputTensorShape), decode_part_map.ts
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -60,6 +60,7 @@ class Segmentation:
         parts_logits: (24, h, w) float32, or None where the network was not asked.
         distances: (n, h, w) float32, how far each of n people is from what the cell expects of its own person, in
             squared pixels; None where the network was not asked.
+        ids: (n,) int32, the ids of these people.
 
     """
 
@@ -69,6 +70,7 @@ class Segmentation:
     threshold: float
     parts_logits: Float | None = None
     distances: Float | None = None
+    ids: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
 
     def probabilities(self, size: Size | None = None) -> Float:
         """Give (height, width) float32, the probability of each pixel to be a person."""
@@ -91,7 +93,7 @@ class Segmentation:
         return self._grid(size).best(self.parts_logits, self.person(size))
 
     def instances(self, size: Size | None = None) -> NDArray[np.int32]:
-        """Give (height, width) int32, to which of the n people each pixel belongs; -1 where to none.
+        """Give (height, width) int32, to which of the n people each pixel belongs, as a row; -1 where to none.
 
         Raises:
             LookupError: the network was not asked for people one by one.

@@ -12,6 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from bodylens.people import People
+from bodylens.topology import COCO
+
 Floats = NDArray[np.float32]
 
 # A keypoint counts in the similarity from this score, and a person from so many common keypoints.
@@ -207,24 +210,24 @@ class Tracker:
             )
         expected = self.expected(tracks, time)
         links = self._links(seen, tracks, expected, known)
-        crowded = self._crowded(seen, expected, links)
+        old = np.array(links, np.intp)
+        linked, new = old >= 0, np.flatnonzero(old < 0)
 
         ids = np.empty(len(seen), np.int32)
+        ids[linked] = tracks.ids[old[linked]]
+        next_id = tracks.next_id + len(new)
+        ids[new] = np.arange(tracks.next_id, next_id)
         velocity = np.zeros((len(seen), 2), np.float32)
-        next_id = tracks.next_id
-        for i, track in enumerate(links):
-            if track < 0:
-                ids[i] = next_id
-                next_id += 1
-            else:
-                ids[i] = tracks.ids[track]
-                velocity[i] = tracks.velocity[track]
-                elapsed = time - float(tracks.times[track])
-                if self.momentum and elapsed > 0 and not crowded[i]:
-                    step = (_centre(seen.boxes[i]) - _centre(tracks.last.boxes[track])) / np.float32(elapsed)
-                    velocity[i] += np.float32(self.momentum) * (step - velocity[i])
-        unseen = np.array([i for i in range(len(tracks.ids)) if i not in links], np.intp)
-        keep = unseen[: max(self.max_tracks - len(seen), 0)]
+        velocity[linked] = tracks.velocity[old[linked]]
+        if self.momentum and linked.any():
+            elapsed = np.where(linked, time - tracks.times[old], 0).astype(np.float32)
+            moving = (elapsed > 0) & ~self._crowded(seen, expected, links)
+            step = _centre(seen.boxes[moving]) - _centre(tracks.last.boxes[old[moving]])
+            step /= elapsed[moving, None]
+            velocity[moving] += np.float32(self.momentum) * (step - velocity[moving])
+        unseen = np.ones(len(tracks.ids), bool)
+        unseen[old[linked]] = False
+        keep = np.flatnonzero(unseen)[: max(self.max_tracks - len(seen), 0)]
         remembered = Tracks(
             np.concatenate([ids, tracks.ids[keep]]),
             np.concatenate([np.full(len(seen), time), tracks.times[keep]]),
@@ -263,18 +266,78 @@ class Tracker:
                 taken.add(track)
         return links
 
-    def _crowded(self, seen: Sightings, expected: Sightings, links: list[int]) -> list[bool]:
+    def _crowded(self, seen: Sightings, expected: Sightings, links: list[int]) -> NDArray[np.bool_]:
         """Say who overlaps with somebody else who is, or should be, there."""
         if len(expected) < 2 or not len(seen):
-            return [False] * len(seen)
+            return np.zeros(len(seen), bool)
         overlap: Floats = iou(seen, expected)
         for person, track in enumerate(links):
             if track >= 0:
                 overlap[person, track] = 0
-        crowded: list[bool] = (overlap.max(axis=1) > CROWDED).tolist()
+        crowded: NDArray[np.bool_] = overlap.max(axis=1) > CROWDED
         return crowded
 
 
-def _centre(box: Floats) -> Floats:
-    centre: Floats = box[:2] + box[2:] * np.float32(0.5)
+# What can be compared, and below which similarity it is not the same person.
+# ref: tfjs-models/pose-detection/src/movenet/constants.ts
+TRACKERS = {"bounding_box": (iou, 0.15), "keypoint": (oks(COCO.sigmas), 0.2)}
+
+
+def tracker_of(tracker_type: str, max_age: float, max_tracks: int, min_similarity: float | None = None) -> Tracker:
+    """Make the tracker of people with 17 keypoints that a system's options describe.
+
+    Args:
+        tracker_type: "bounding_box" or "keypoint": what is compared.
+        max_age: see `Tracker`.
+        max_tracks: see `Tracker`.
+        min_similarity: see `Tracker`; None takes the type's usual one.
+
+    Raises:
+        ValueError: an option is out of range.
+
+    """
+    if tracker_type not in TRACKERS:
+        raise ValueError(f"tracker_type must be {' or '.join(TRACKERS)}, not {tracker_type!r}")
+    similarity, usual = TRACKERS[tracker_type]
+    return Tracker(similarity, usual if min_similarity is None else min_similarity, max_tracks, max_age)
+
+
+class Identities:
+    """The ids of a system that remembers nothing else: gives people ids that last, from 1.
+
+    Args:
+        tracker: the rules; None numbers the people of each frame from 1.
+
+    """
+
+    def __init__(self, tracker: Tracker | None) -> None:
+        self.tracker = tracker
+        self.size = (0, 0)
+        self.tracks: Tracks | None = None
+
+    def reset(self) -> None:
+        """Forget everyone; ids begin again at 1."""
+        self.tracks = None
+
+    def named(self, people: People) -> People:
+        """Give the people of the next frame their ids; once a frame, when all else about it is known."""
+        if self.tracker is None:
+            return replace(people, ids=np.arange(1, len(people) + 1, dtype=np.int32))
+        frame = people.frame
+        tracks, nobody = self.tracks, Tracks.none(people.keypoints.shape[1])
+        if tracks is None:
+            tracks = nobody
+        elif self.size != (frame.width, frame.height):
+            # Where people were in a picture of another shape says nothing.
+            tracks = replace(nobody, next_id=tracks.next_id)
+        size = np.array([frame.width, frame.height], np.float32)
+        boxes = people.boxes / np.concatenate([size, size])
+        seen = Sightings(boxes, people.keypoints[..., :2] / size, people.keypoint_scores)
+        ids, self.tracks = self.tracker.step(tracks, seen, frame.time)
+        self.size = (frame.width, frame.height)
+        return replace(people, ids=ids)
+
+
+def _centre(boxes: Floats) -> Floats:
+    centre: Floats = boxes[:, :2] + boxes[:, 2:] * np.float32(0.5)
     return centre

@@ -168,6 +168,27 @@ def test_a_mirrored_result_is_mirrored_throughout():
         )
 
 
+def test_ids_last_while_the_rows_of_maps_are_those_of_the_frame():
+    pipeline = BodyPix("bodypix-050", multi_segmentation=True, segment_body_parts=True)
+    first = finish(pipeline.estimate(FRAME), answering(TWO, [0.9, 0.8]))
+    then = finish(pipeline.estimate(Frame(1, 0.04, 640, 480)), answering(TWO, [0.8, 0.9]))
+    assert first.ids.tolist() == [1, 2]
+    assert then.ids.tolist() == [2, 1]
+    # Whoever stands on the left owns what is on the left, in whichever row.
+    for people in (first, then):
+        left = int(people.keypoints[:, 0, 0].argmin())
+        assert people.segmentation.instances()[240, 50] == left
+        for make in (bodypix.to_persons, bodypix.to_persons_parts):
+            each = make(people)
+            assert each[left].data[240, 50] == (1 if make is bodypix.to_persons else 12)
+            assert each[left].data[240, 600] == (0 if make is bodypix.to_persons else -1)
+            (chosen,) = make(people[[left]])
+            np.testing.assert_array_equal(chosen.data, each[left].data)
+            assert chosen.poses == each[left].poses
+    pipeline.reset()
+    assert finish(pipeline.estimate(FRAME), answering(TWO, [0.8, 0.9])).ids.tolist() == [1, 2]
+
+
 def test_a_person_that_is_too_unsure_as_a_whole_gets_no_pixels():
     scores = np.full((2, 17), 0.9)
     scores[1, 1:] = 0.05

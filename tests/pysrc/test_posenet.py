@@ -98,7 +98,7 @@ def test_keypoints_lie_in_the_frame_where_they_were_painted():
     low, high = expected.min(axis=0), expected.max(axis=0)
     np.testing.assert_allclose(people.boxes[0], [*low, *(high - low)], atol=2)
     assert people.names[0] == "nose"
-    assert people.ids.tolist() == [0]
+    assert people.ids.tolist() == [1]
 
 
 def test_one_person_needs_two_heads_alone():
@@ -106,6 +106,88 @@ def test_one_person_needs_two_heads_alone():
     assert pipeline.ahead(FRAME)[0].fetch == ("heatmaps", "offsets")
     people = finish(pipeline.estimate(FRAME), answering(paint([standing(150, 190)], [0.9], (25, 25))))
     assert len(people) == 1
+
+
+def walk(pipeline, frames, size=(385, 385)):
+    """The people of frames 40 ms apart; a frame is what is in it, as (pose, score), surest first."""
+    found = []
+    for i, persons in enumerate(frames):
+        poses, scores = [pose for pose, _ in persons], [score for _, score in persons]
+        answer = answering(paint(poses or [standing(0, 0)], scores or [1e-4], (25, 25)))
+        found.append(finish(pipeline.estimate(Frame(i, i / 25, *size)), answer))
+    return found
+
+
+def crossing():
+    """Two of different size pass each other; one hides behind the other for a moment; who is surer changes."""
+    frames, truth = [], []
+    for i in range(41):
+        a, b = standing(60 + 6 * i, 210, 1.6), standing(320 - 6 * i, 190, 2.4)
+        hidden = 17 <= i <= 23
+        frames.append([(b, 0.9)] if hidden else [(a, 0.9), (b, 0.8)] if i % 2 else [(b, 0.9), (a, 0.8)])
+        truth.append([b] if hidden else [b, a])
+    return frames, truth
+
+
+@pytest.mark.parametrize("tracker", ["keypoint", "bounding_box"])
+def test_people_who_cross_and_hide_keep_their_ids(tracker):
+    frames, truth = crossing()
+    ids = None
+    for got, want in zip(walk(PoseNet("posenet-075", tracker_type=tracker), frames), truth, strict=True):
+        assert len(got) == len(want)
+        now = [int(got.ids[np.abs(got.keypoints - pose).mean(axis=(1, 2)).argmin()]) for pose in want]
+        ids = ids or now
+        assert now == ids[: len(now)]
+    assert sorted(ids) == [1, 2]
+
+
+def test_a_person_seen_again_within_a_second_is_the_same_and_later_another():
+    here, gone = [(standing(150, 190), 0.9)], []
+    ids = [
+        people.ids.tolist() for people in walk(PoseNet("posenet-050"), [here, *[gone] * 20, here, *[gone] * 26, here])
+    ]
+    assert ids[0] == ids[21] == [1]
+    assert ids[-1] == [2]
+    soon = walk(PoseNet("posenet-050", max_age=0.1), [here, *[gone] * 3, here])
+    assert soon[-1].ids.tolist() == [2]
+
+
+def test_without_tracking_people_are_numbered_as_they_are_found():
+    a, b = (standing(90, 190), 0.9), (standing(290, 190), 0.8)
+    for frame in ([a, b], [(b[0], 0.95), a]):
+        people = walk(PoseNet("posenet-050", enable_tracking=False), [frame])[0]
+        assert people.ids.tolist() == [1, 2]
+    left = [
+        (people.ids[people.keypoints[:, 0, 0].argmin()])
+        for people in walk(PoseNet("posenet-050"), [[a, b], [(b[0], 0.95), a]])
+    ]
+    assert left == [1, 1]
+
+
+def test_the_one_person_of_single_person_decoding_is_always_number_1():
+    pipeline = PoseNet("posenet-050", decoding="single-person")
+    people = walk(pipeline, [[(standing(90, 190), 0.9)], [], [(standing(290, 190), 0.9)]])
+    assert [p.ids.tolist() for p in people] == [[1]] * 3
+
+
+def test_reset_forgets_and_another_size_of_frame_forgets_places_but_not_numbers():
+    here = [(standing(150, 190), 0.9)]
+    pipeline = PoseNet("posenet-050")
+    walk(pipeline, [here] * 3)
+    assert walk(pipeline, [here], (720, 1280))[0].ids.tolist() == [2]
+    pipeline.reset()
+    assert walk(pipeline, [here])[0].ids.tolist() == [1]
+
+
+def test_a_frame_that_fails_costs_that_frame_alone():
+    here = [(standing(150, 190), 0.9)]
+    pipeline = PoseNet("posenet-050")
+    walk(pipeline, [here])
+    failing = pipeline.estimate(Frame(1, 0.04, 385, 385))
+    next(failing)
+    with pytest.raises(RuntimeError, match="lost"):
+        failing.throw(RuntimeError("the device was lost"))
+    assert walk(pipeline, [here])[0].ids.tolist() == [1]
 
 
 def test_a_mirrored_result_is_mirrored_in_the_frame():
@@ -129,6 +211,8 @@ def test_a_mirrored_result_is_mirrored_in_the_frame():
         ({"nms_radius": 0}, "nms_radius must be above 0, not 0"),
         ({"refine_steps": 11}, "refine_steps must be from 0 to 10, not 11"),
         ({"nms_radius": float("nan")}, "nms_radius must be above 0, not nan"),
+        ({"tracker_type": "face"}, "tracker_type must be bounding_box or keypoint, not 'face'"),
+        ({"max_age": 0}, "max_age must be above 0 seconds, not 0"),
     ],
 )
 def test_what_is_out_of_range_is_refused_with_the_range(option, message):

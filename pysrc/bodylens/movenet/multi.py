@@ -16,7 +16,7 @@ from bodylens.people import People
 from bodylens.pipeline import Estimation, Infer
 from bodylens.region import Region
 from bodylens.topology import COCO
-from bodylens.tracker import Sightings, Tracker, Tracks, iou, oks
+from bodylens.tracker import Sightings, Tracks, tracker_of
 
 Floats = NDArray[np.float32]
 
@@ -25,9 +25,6 @@ MOST = 6
 # The sides of the network's input, pixels; the variant for wide pictures is lower.
 SIDE, WIDE_HEIGHT = 256, 192
 WIDE = SIDE / WIDE_HEIGHT
-
-# ref: tfjs-models/pose-detection/src/movenet/constants.ts
-TRACKERS = {"bounding_box": (iou, 0.15), "keypoint": (oks(COCO.sigmas), 0.2)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,8 +78,6 @@ class MoveNetMultiPose:
         heads: bool = False,
         flip_horizontal: bool = False,
     ) -> None:
-        if tracker_type not in TRACKERS:
-            raise ValueError(f"tracker_type must be {' or '.join(TRACKERS)}, not {tracker_type!r}")
         if not 0 <= min_score <= 1:
             raise ValueError(f"min_score must be from 0 to 1, not {min_score}")
         if not 1 <= max_poses <= MOST:
@@ -92,9 +87,7 @@ class MoveNetMultiPose:
         self.output = "heads" if heads else "poses"
         self.smooth = enable_smoothing and enable_tracking
         self.tracking = enable_tracking
-        similarity, usual = TRACKERS[tracker_type]
-        least = usual if min_similarity is None else min_similarity
-        self.tracker = Tracker(similarity, least, max_tracks, max_age)
+        self.tracker = tracker_of(tracker_type, max_age, max_tracks, min_similarity)
         self.min_score = min_score
         self.max_poses = max_poses
         self.flip = flip_horizontal
