@@ -58,6 +58,35 @@ def test_logits_are_resized_and_then_compared_pixel_by_pixel(seed, shape, size, 
         np.testing.assert_array_equal(got[clear], planes.argmax(axis=0)[clear])
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_of_many_people_the_nearest_one_is_found_at_every_pixel(seed):
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:9, :11].astype(np.float32)
+    at = rng.uniform(0, 10, (30, 2, 1, 1))
+    far = ((x - at[:, 0]) ** 2 + (y - at[:, 1]) ** 2).astype(np.float32) * 100
+    far[7], far[20] = far[3], FAR
+    region = Region.whole(36, 28)
+    maps = Segmentation(FRAME, region, np.full((9, 11), 9, np.float32), 0.5, distances=far)
+    sampled = np.stack([plainly(plane.astype(np.float64), region, FRAME, 72, 56) for plane in far])
+    best = np.sort(sampled, axis=0)
+    clear = best[1] - best[0] > 1e-3
+    got = maps.instances((72, 56))
+    assert clear.mean() > 0.8
+    np.testing.assert_array_equal(got[clear], sampled.argmin(axis=0)[clear])
+    assert not (got == 7).any()
+
+
+def test_what_is_no_number_wins_nowhere():
+    logits, parts = np.full((6, 7), 4, np.float32), np.zeros((3, 6, 7), np.float32)
+    parts[1] = 2
+    logits[:, 0] = parts[1, :, 4:] = parts[2] = np.nan
+    maps = Segmentation(FRAME, Region.whole(36, 28), logits, 0.5, parts)
+    assert not maps.person()[:, :3].any()
+    assert maps.person()[:, 12:].all()
+    assert (maps.parts()[:, 12:18] == 1).all()
+    assert (maps.parts()[:, 25:] == 0).all()
+
+
 def test_labels_are_never_mixed():
     parts = np.full((24, 2, 2), -5, np.float32)
     parts[2, :, 0] = parts[20, :, 1] = 5
