@@ -26,7 +26,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     actions.add_parser("cards", help="print the page of model cards").set_defaults(run=cards)
     bringing = actions.add_parser("import", help="bring your own .onnx, .tflite or tfjs model.json")
     bringing.add_argument("file", metavar="FILE", type=Path)
-    bringing.add_argument("--name", help="what to call it; by default the file's own name")
+    bringing.add_argument(
+        "--name",
+        help="what to call it; the name of a model that cannot be fetched makes that one ready (default: the file's)",
+    )
     bringing.add_argument("--size", metavar="HxW", help="height and width, for a tfjs model that leaves them open")
     bringing.set_defaults(run=bring)
 
@@ -102,6 +105,8 @@ def bring(args: argparse.Namespace) -> int:
         print(f"bodylens models import: {error}", file=sys.stderr)
         return 1
     print(f"{found.name}: {found.path} ({size_of(found.path.stat().st_size)})")
+    if len(found.ready) > 1:
+        print(f"  and {', '.join(found.ready[1:])}")
     for word, ends in (("input", found.inputs), ("output", found.outputs)):
         for name, shape in ends.items():
             print(f"  {word} {name} [{', '.join('open' if n is None else str(n) for n in shape)}]")

@@ -1,17 +1,23 @@
-"""A person's own model: an .onnx, a .tflite or a tfjs model.json brought into the cache."""
+"""A person's own model: an .onnx, a .tflite or a tfjs model.json brought into the cache.
+
+Under the name of a model of the catalogue whose weights cannot be fetched, its original file becomes that model, with
+all variants that follow from it.
+"""
 
 import hashlib
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import onnxruntime
 
-from bodylens_models import store
+from bodylens_models import catalogue, store
+from bodylens_models.catalogue.entry import Entry, Source, SourceFile
 from bodylens_models.convert import from_onnx, from_tfjs, from_tflite
+from bodylens_models.convert.convert import convert
 from bodylens_models.convert.error import ConversionError
 from bodylens_models.convert.from_tfjs.file import shard_names
 from bodylens_models.convert.graph import Graph
@@ -24,23 +30,30 @@ LARGEST_FILE = 1 << 29
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import gave. path: of the ONNX file; inputs and outputs: shapes by name (None where a size is open)."""
+    """What an import gave. path: of the ONNX file; inputs and outputs: shapes by name (None where a size is open).
+
+    ready: of a model of the catalogue, it and its variants that were made from the file, by their labels.
+    """
 
     name: str
     path: Path
     inputs: dict[str, list[int | None]]
     outputs: dict[str, list[int | None]]
+    ready: tuple[str, ...] = ()
 
 
 def import_file(path: Path, name: str | None = None, size: tuple[int, int] | None = None) -> Imported:
     """Convert the file at `path` if need be, see that it runs, and keep it in the cache as `name`.
 
-    name: by default the file's own. size: (height, width) for a tfjs model that leaves it open. Raises ConversionError
-    with one clear sentence; then nothing is kept.
+    name: by default the file's own; that of a model of the catalogue whose weights cannot be fetched makes it ready.
+    size: (height, width) for a tfjs model that leaves it open; of a model of the catalogue the catalogue says it.
+    Raises ConversionError with one clear sentence; then nothing is kept.
     """
     label = name or re.sub(r"[^a-z0-9]+", "-", (path.parent.name if path.name == "model.json" else path.stem).lower())
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,60}", label):
         raise ConversionError(f"{label!r} is no name for a model: use small letters, digits and hyphens")
+    if label in catalogue.entries() and catalogue.entry(label).unavailable:
+        return _fill(catalogue.entry(label), path)
     data = _read(path)
     try:
         model = _convert(path, data, size)
@@ -58,6 +71,45 @@ def import_file(path: Path, name: str | None = None, size: tuple[int, int] | Non
     store.write(target, model)
     store.write(target.with_suffix(".json"), json.dumps(record).encode())
     return Imported(label, target, inputs, outputs)
+
+
+def _fill(entry: Entry, path: Path) -> Imported:
+    """Make a model of the catalogue, and each variant that follows from this file, out of it."""
+    try:
+        if path.suffix != ".json":
+            raise ConversionError(f"{entry.name} is made from its official model.json and the files beside it")
+        files = {name: path.parent / name for name in [path.name, *shard_names(_read(path))]}
+        contents = {name: _read(file) for name, file in files.items()}
+        source = Source(
+            tuple(SourceFile(name, hashlib.sha256(data).hexdigest(), len(data)) for name, data in contents.items())
+        )
+        chosen = [one for one in _every(entry) if _follows(one, contents)]
+        if not chosen:
+            raise ConversionError(f"{entry.name} has no variant with this file's output stride")
+        made = [(one, convert(replace(one, source=source), files)) for one in chosen]
+        inputs, outputs = _run(path.name, made[0][1])
+        paths = [store.keep(one, model) for one, model in made]
+    except ConversionError as error:
+        raise ConversionError(f"{path.name}: {error}") from error
+    return Imported(chosen[0].label, paths[0], inputs, outputs, tuple(one.label for one in chosen))
+
+
+def _every(entry: Entry) -> list[Entry]:
+    """List a model and its variants, those of other strides also at any size."""
+    names = [*entry.variants]
+    if "any-size" in names:
+        names += [f"{name}+any-size" for name in names if name.startswith("stride")]
+    return [entry, *map(entry.as_variant, names)]
+
+
+def _follows(entry: Entry, contents: dict[str, bytes]) -> bool:
+    """Say whether a variant can be made from a file: not where its stride is fixed and another one."""
+    if not entry.options.get("fixed_stride", False):
+        return True
+    model, *_ = contents.values()
+    (key, output), *_ = entry.outputs.items()
+    size = (entry.input.height, entry.input.width)
+    return from_tfjs.convert(model, contents, {key: output.tensor}, size=size).outputs[0].stored_shape == output.shape
 
 
 def _read(path: Path) -> bytes:

@@ -175,10 +175,18 @@ def _target(chosen: Entry) -> Path:
 
 def _make(chosen: Entry, files: dict[str, Path]) -> None:
     # Only now: who finds everything ready shall not wait for the converter and onnxruntime to load.
-    from bodylens_models import check
     from bodylens_models.convert.convert import convert
 
-    model = convert(chosen, files)
+    keep(chosen, convert(chosen, files))
+
+
+def keep(chosen: Entry, model: bytes) -> Path:
+    """Make a converted file the ready one of a model.
+
+    Raises ConversionError when it is not what the catalogue says, or does not run.
+    """
+    from bodylens_models import check
+
     digest = hashlib.sha256(model).hexdigest()
     if chosen.onnx is not None and digest != chosen.onnx.sha256:
         raise ConversionError(
@@ -190,6 +198,7 @@ def _make(chosen: Entry, files: dict[str, Path]) -> None:
     write(target, model)
     # The record comes last: its presence says that the model is whole.
     write(target.with_suffix(".json"), json.dumps(found).encode())
+    return target
 
 
 def write(target: Path, content: bytes) -> None:

@@ -46,9 +46,16 @@ PART_NAMES = (
 
 RESOLUTIONS = {"low": 0.25, "medium": 0.5, "high": 0.75, "full": 1.0}
 
+_SIZES = {16: {(481, 353): "", (321, 241): "small"}, 8: {(481, 353): "stride8"}}
 INPUTS = {
-    "bodypix-050": Inputs("bodypix-050", {16: {(481, 353): "", (321, 241): "small"}, 8: {(481, 353): "stride8"}}),
+    **{
+        model: Inputs(model, _SIZES)
+        for model in ("bodypix-050", "bodypix-mobilenet-050", "bodypix-mobilenet-075", "bodypix-mobilenet-100")
+    },
     "bodypix-075-int8": Inputs("bodypix-075-int8", {16: {(720, 1280): ""}}, open=False),
+    "bodypix-resnet50": Inputs(
+        "bodypix-resnet50", {32: {(481, 353): "", (321, 225): "small"}, 16: {(481, 353): "stride16"}}
+    ),
 }
 
 
@@ -59,7 +66,8 @@ class BodyPix:
     person; or, where maps are asked for, `segmentation` holds these in its place.
 
     Args:
-        model: "bodypix-050" or "bodypix-075-int8".
+        model: "bodypix-050" or "bodypix-075-int8"; or, once its weights were imported, "bodypix-resnet50" or
+            "bodypix-mobilenet-050", "-075" or "-100".
         multi_segmentation: also tell people apart, in a map.
         segment_body_parts: also tell the 24 parts apart, in a map.
         person_map: also tell who is a person in a map; one comes with the other maps.
@@ -68,7 +76,8 @@ class BodyPix:
             0.1 to 2. Where it is not given, the network's usual input is taken.
         any_size: take the input just as large as asked for, not the most similar size in the catalogue; natively
             alone, and not with int8.
-        output_stride: 16, or 8 (not with int8), which is more exact and slower.
+        output_stride: 8, 16 or 32 (int8: 16; ResNet50: 16 or 32; others: 8 or 16); smaller is more exact and slower.
+            Where it is not given, 16, or 32 of ResNet50.
         segmentation_threshold: from 0 to 1, the probability above which a pixel is a person.
         max_detections: people at most, from 1.
         score_threshold: from 0 to 1, the least score of the keypoint that a person is found by; and, where people are
@@ -99,7 +108,7 @@ class BodyPix:
         flip_horizontal: bool = False,
         internal_resolution: str | float | None = None,
         any_size: bool = False,
-        output_stride: int = 16,
+        output_stride: int | None = None,
         segmentation_threshold: float = 0.7,
         max_detections: int = 10,
         score_threshold: float = 0.4,
@@ -113,8 +122,7 @@ class BodyPix:
         min_similarity: float | None = None,
     ) -> None:
         self.inputs = INPUTS[model]
-        self.inputs.require(output_stride)
-        self.stride = output_stride
+        self.stride = self.inputs.stride(output_stride)
         if isinstance(internal_resolution, str):
             if internal_resolution not in RESOLUTIONS:
                 names = ", ".join(RESOLUTIONS)

@@ -71,7 +71,8 @@ class Inputs:
 
     Attributes:
         model: its name in the catalogue.
-        sizes: by stride, the catalogue's variant for each (width, height) of the input; the first one is the usual one.
+        sizes: by stride, the catalogue's variant for each (width, height) of the input; the first stride and the first
+            size are the usual ones.
         open: whether there is a variant that takes any size.
 
     """
@@ -81,16 +82,19 @@ class Inputs:
         self.sizes = sizes
         self.open = open
 
-    def require(self, stride: int) -> None:
-        """Refuse a stride that there is not.
+    def stride(self, stride: int | None) -> int:
+        """Give the stride that is asked for, or the usual one.
 
         Raises:
-            ValueError: the message names those that there are.
+            ValueError: there is no such stride; the message names those that there are.
 
         """
+        if stride is None:
+            return next(iter(self.sizes))
         if stride not in self.sizes:
             strides = " or ".join(map(str, sorted(self.sizes)))
             raise ValueError(f"output_stride must be {strides} for {self.model}, not {stride}")
+        return stride
 
     def choose(self, stride: int, width: float, height: float, any_size: bool) -> tuple[str, tuple[int, int]]:
         """Choose the variant for an input of about `width` × `height`: its label, and its (width, height).
@@ -123,6 +127,11 @@ _SIZES = {
 INPUTS = {
     "posenet-050": Inputs("posenet-050", _SIZES),
     "posenet-075": Inputs("posenet-075", _SIZES),
+    "posenet-100": Inputs("posenet-100", _SIZES),
+    "posenet-resnet50": Inputs(
+        "posenet-resnet50",
+        {32: {(257, 257): "", (513, 289): "wide", (513, 513): "large"}, 16: {(257, 257): "stride16"}},
+    ),
     "posenet-075-int8": Inputs(
         "posenet-075-int8", {16: {(481, 353): "", (641, 481): "481x641", (1280, 720): "720x1280"}}, open=False
     ),
@@ -133,9 +142,11 @@ class PoseNet:
     """The whole frame, letterboxed to the network's input, gives the poses of all people in it.
 
     Args:
-        model: "posenet-050", "posenet-075" or "posenet-075-int8".
+        model: "posenet-050", "posenet-075" or "posenet-075-int8"; or, once its weights were imported, "posenet-100" or
+            "posenet-resnet50".
         decoding: "multi-person", or "single-person", which is right where there is only one.
-        output_stride: 8, 16 or 32 (int8: 16); smaller is more exact and slower.
+        output_stride: 8, 16 or 32 (int8: 16; ResNet50: 16 or 32); smaller is more exact and slower. Where it is not
+            given, 16, or 32 of ResNet50.
         image_scale_factor: from 0.2 to 1, how large the input is against the frame; smaller is faster.
         input_resolution: the input's size in pixels, one number or (width, height), from 33 to 2049, instead of the
             scale factor. Where neither is given, the network's usual input is taken.
@@ -164,7 +175,7 @@ class PoseNet:
         model: str,
         *,
         decoding: Literal["multi-person", "single-person"] = "multi-person",
-        output_stride: int = 16,
+        output_stride: int | None = None,
         image_scale_factor: float | None = None,
         input_resolution: int | tuple[int, int] | None = None,
         any_size: bool = False,
@@ -182,7 +193,7 @@ class PoseNet:
         self.inputs = INPUTS[model]
         if decoding not in ("multi-person", "single-person"):
             raise ValueError(f"decoding must be multi-person or single-person, not {decoding!r}")
-        self.inputs.require(output_stride)
+        self.stride = self.inputs.stride(output_stride)
         if image_scale_factor is not None:
             require("image_scale_factor", image_scale_factor, 0.2, 1)
         if isinstance(input_resolution, int):
@@ -195,7 +206,6 @@ class PoseNet:
         self.single = decoding == "single-person"
         # The one person of single-person decoding is always number 1.
         self.identities = Identities(tracker if enable_tracking and not self.single else None)
-        self.stride = output_stride
         self.scale = image_scale_factor
         self.resolution = input_resolution
         self.any_size = any_size

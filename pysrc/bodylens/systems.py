@@ -18,6 +18,10 @@ SEGMENTERS: dict[str, str] = {
     "blazepose-heavy": "bodylens.blazepose:BlazePose",
     "bodypix-050": "bodylens.bodypix:BodyPix",
     "bodypix-075-int8": "bodylens.bodypix:BodyPix",
+    "bodypix-mobilenet-050": "bodylens.bodypix:BodyPix",
+    "bodypix-mobilenet-075": "bodylens.bodypix:BodyPix",
+    "bodypix-mobilenet-100": "bodylens.bodypix:BodyPix",
+    "bodypix-resnet50": "bodylens.bodypix:BodyPix",
 }
 
 DETECTORS: dict[str, str] = {
@@ -31,8 +35,14 @@ DETECTORS: dict[str, str] = {
     "posenet-050": "bodylens.posenet:PoseNet",
     "posenet-075": "bodylens.posenet:PoseNet",
     "posenet-075-int8": "bodylens.posenet:PoseNet",
+    "posenet-100": "bodylens.posenet:PoseNet",
+    "posenet-resnet50": "bodylens.posenet:PoseNet",
     "bodypix-050": "bodylens.bodypix:BodyPix",
     "bodypix-075-int8": "bodylens.bodypix:BodyPix",
+    "bodypix-mobilenet-050": "bodylens.bodypix:BodyPix",
+    "bodypix-mobilenet-075": "bodylens.bodypix:BodyPix",
+    "bodypix-mobilenet-100": "bodylens.bodypix:BodyPix",
+    "bodypix-resnet50": "bodylens.bodypix:BodyPix",
 }
 
 # Families may be named alone; the type of the model is then an option.

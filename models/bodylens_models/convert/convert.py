@@ -22,7 +22,7 @@ def convert(entry: Entry, files: Mapping[str, Path]) -> bytes:
         raise ConversionError(f"{entry.name}: there is no reader called {entry.reader!r}")
     graph = READERS[entry.reader](entry, files)
     simplify(graph)
-    if "stride" in entry.options and entry.reader != "tflite":
+    if "stride" in entry.options and entry.reader != "tflite" and not entry.options.get("fixed_stride", False):
         change_stride(graph, int(entry.options["stride"]))
     if entry.options.get("compute") == "float16":
         halve(graph)
@@ -59,6 +59,7 @@ def _tfjs(entry: Entry, files: Mapping[str, Path]) -> Graph:
         size=(entry.input.height, entry.input.width),
         source_order=_plain(entry),
         start=entry.options.get("start"),
+        mean=entry.options.get("mean"),
         spelt_out=bool(entry.options.get("spelt_out", False)),
     )
 

@@ -11,6 +11,7 @@ from bodylens_models.convert.from_tfjs import arithmetic, convolution, image, in
 from bodylens_models.convert.from_tfjs.file import File, read
 from bodylens_models.convert.from_tfjs.reader import Reader, add_nodes, needed
 from bodylens_models.convert.graph import Graph
+from bodylens_models.convert.operators.elementwise import binary
 from bodylens_models.convert.operators.shape import concat
 
 
@@ -21,6 +22,7 @@ def convert(
     *,
     size: tuple[int, int] | None = None,
     start: str | None = None,
+    mean: Sequence[float] | None = None,
     source_order: Collection[str] = (),
     opset: int = 12,
     spelt_out: bool = False,
@@ -29,6 +31,7 @@ def convert(
 
     The input becomes "image" (1, 3, h, w) float32. size: (height, width) where the file leaves it open, or in place
     of what it says. start: the node whose output becomes the input, where the graph's own preparation is left out.
+    mean: of each colour, where the graph expects that its caller has subtracted it; then that is done here.
     Several nodes joined by "|" become one output, one after another along the channels.
     source_order: outputs of rank 4 that are no images and stay as the source has them.
     Raises ConversionError, with one clear sentence.
@@ -45,7 +48,10 @@ def convert(
         dims[1:3] = size
     if min(dims[1:]) < 1:
         raise ConversionError("this model leaves its input size open: say which it shall have")
-    reader.values[start or first] = [graph.input("image", (1, *dims[1:]), np.float32)]
+    picture = graph.input("image", (1, *dims[1:]), np.float32)
+    if mean is not None:
+        picture = binary(graph, "Sub", picture, graph.constant(mean, np.float32))
+    reader.values[start or first] = [picture]
     add_nodes(reader, needed(file, [node for parts in ends.values() for node, _ in parts], [start or first]))
     for name, parts in ends.items():
         values = [reader.value(part) for part in parts]
