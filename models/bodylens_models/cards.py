@@ -1,7 +1,7 @@
 """A page of model cards, written from the catalogue: what each model is for, takes and gives, and whose it is."""
 
 from bodylens_models import catalogue
-from bodylens_models.catalogue.entry import Entry
+from bodylens_models.catalogue.entry import Entry, Input
 from bodylens_models.progress import size
 
 HEAD = """# Models
@@ -37,8 +37,7 @@ def card(entry: Entry) -> str:
         f"- licence and credit: {entry.licence}; {entry.credit}",
         f"- published: [{entry.card.split('/')[2]}]({entry.card})",
         f"- weights: {_source(entry)}",
-        f"- input: {given.height} × {given.width} (height × width), {given.low:g} to {given.high:g}, "
-        f"{_padding(given.padding)}",
+        f"- input: {given.height} × {given.width} (height × width), {given.low:g} to {given.high:g}, {_padding(given)}",
     ]
     if entry.topology != "none":
         lines.append(f"- keypoints: {entry.topology}")
@@ -66,5 +65,8 @@ def _source(entry: Entry) -> str:
     return f"{size(entry.source.bytes)} from {' or '.join(ways)}; sha256 `{entry.source.sha256[:16]}…`"
 
 
-def _padding(rule: str) -> str:
-    return "the region stretched to fill it" if rule == "stretch" else "the region's shape kept, the rest dark"
+def _padding(given: Input) -> str:
+    if given.padding == "stretch":
+        return "the region stretched to fill it"
+    outside = "dark" if given.border == "zero" else "the picture's rim repeated"
+    return f"the region's shape kept, the rest {outside}"

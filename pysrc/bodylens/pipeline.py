@@ -50,7 +50,7 @@ class Infer:
 
     Attributes:
         model: its name in the catalogue.
-        region: where to look; what lies outside the frame is black.
+        region: where to look; what lies outside the frame is black, or repeats its rim, as the model was trained.
         fetch: outputs to give back as arrays.
         keep: outputs to leave on the device as masks.
         size: (width, height) of the input, for a model that takes any; None for one that has its own.

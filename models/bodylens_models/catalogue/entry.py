@@ -50,6 +50,7 @@ class Input:
     """The image that the network takes: float32 RGB, NCHW (1, 3, height, width), from low to high.
 
     padding: "stretch" fills the input with the region whatever its shape; "letterbox" keeps its shape.
+    border: what a region shows where it leaves the picture: "zero" is black, "replicate" repeats the picture's rim.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Input:
     high: float
     padding: Literal["stretch", "letterbox"]
     layout: str = "NCHW"
+    border: Literal["zero", "replicate"] = "zero"
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -161,6 +163,7 @@ class Entry:
                 "low": chosen.input.low,
                 "high": chosen.input.high,
                 "padding": chosen.input.padding,
+                "border": chosen.input.border,
             },
             "outputs": {key: {"name": out.name, "shape": list(out.shape)} for key, out in chosen.outputs.items()},
             "bytes": record["bytes"] if record else (chosen.onnx.bytes if chosen.onnx else None),

@@ -8,9 +8,15 @@ from bodylens.region import Region
 
 
 def crop(
-    image: NDArray[np.uint8], region: Region, width: int, height: int, low: float, high: float
+    image: NDArray[np.uint8],
+    region: Region,
+    width: int,
+    height: int,
+    low: float,
+    high: float,
+    border: str = "zero",
 ) -> NDArray[np.float32]:
-    """Sample a region bilinearly; what lies outside the picture is black.
+    """Sample a region bilinearly.
 
     Args:
         image: (h, w, 3) uint8 RGB.
@@ -19,6 +25,7 @@ def crop(
         height: of the network's input, pixels.
         low: the value that black becomes.
         high: the value that white becomes.
+        border: "zero" for black where the region leaves the picture, "replicate" for the picture's rim.
 
     Returns:
         (1, 3, height, width) float32.
@@ -35,12 +42,13 @@ def crop(
     unit = np.array([[1 / width, 0, 0.5 / width], [0, 1 / height, 0.5 / height], [0, 0, 1]])
     to_picture = scale @ region.matrix() @ unit
     to_picture[:, 2] -= 0.5
+    repeated = border == "replicate" or _inside(region, frame_width, frame_height)
     sampled = cv2.warpAffine(
         image,
         to_picture,
         (width, height),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE if _inside(region, frame_width, frame_height) else cv2.BORDER_CONSTANT,
+        borderMode=cv2.BORDER_REPLICATE if repeated else cv2.BORDER_CONSTANT,
     )
     planes = sampled.transpose(2, 0, 1)[None].astype(np.float32)
     planes *= np.float32((high - low) / 255)

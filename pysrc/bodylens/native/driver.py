@@ -35,6 +35,7 @@ class Model:
     height: int
     low: float
     high: float
+    border: str
     input: str
     outputs: dict[str, str]
 
@@ -59,6 +60,7 @@ class Model:
             entry.input.height,
             entry.input.low,
             entry.input.high,
+            entry.input.border,
             session.get_inputs()[0].name,
             {key: output.name for key, output in entry.outputs.items()},
         )
@@ -68,7 +70,7 @@ class Model:
     ) -> list[NDArray[np.float32]]:
         """Crop, run, and give the outputs asked for."""
         width, height = size or (self.width, self.height)
-        pixels = crop(image, region, width, height, self.low, self.high)
+        pixels = crop(image, region, width, height, self.low, self.high, self.border)
         return self.session.run([self.outputs[key] for key in outputs], {self.input: pixels})  # type: ignore[no-any-return]
 
 

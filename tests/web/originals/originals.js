@@ -30,23 +30,42 @@ async function mediapipe({ complexity, still }, frames) {
   return poses;
 }
 
-/** tfjs pose-detection on its wasm backend, with model files from this server. */
-async function tfjs({ model, config, still }, frames) {
+/** A detector of tfjs pose-detection on its wasm backend, with model files from this server. */
+async function open({ model, config, still }) {
   const { tf, poseDetection } = globalThis;
   tf.wasm.setWasmPaths("node_modules/@tensorflow/tfjs-backend-wasm/dist/");
   await tf.setBackend("wasm");
   await tf.ready();
   const name = poseDetection.SupportedModels[model];
-  const detector = await poseDetection.createDetector(name, { runtime: "tfjs", ...config, enableSmoothing: !still });
+  return poseDetection.createDetector(name, { runtime: "tfjs", ...config, enableSmoothing: !still });
+}
+
+const numbers = ({ keypoints }) => keypoints.map(({ x, y, score }) => [x, y, score]);
+
+/** tfjs pose-detection for one person. */
+async function tfjs({ still, ...options }, frames) {
+  const detector = await open({ still, ...options });
   const poses = [];
   for (const [address, at] of frames) {
     const image = await draw(address);
     if (still) detector.reset();
     const [pose] = await detector.estimatePoses(image, { maxPoses: 1 }, still ? undefined : at);
-    poses.push(pose?.keypoints.map(({ x, y, score }) => [x, y, score]) ?? null);
+    poses.push(pose ? numbers(pose) : null);
   }
   detector.dispose();
   return poses;
 }
 
-globalThis.originals = { mediapipe, tfjs };
+/** tfjs pose-detection for several people: of each frame, one after another by their ids. */
+async function crowd(options, frames) {
+  const detector = await open(options);
+  const poses = [];
+  for (const [address, at] of frames) {
+    const people = await detector.estimatePoses(await draw(address), {}, at);
+    poses.push(people.sort((a, b) => a.id - b.id).map(numbers));
+  }
+  detector.dispose();
+  return poses;
+}
+
+globalThis.originals = { mediapipe, tfjs, crowd };
