@@ -22,6 +22,9 @@ Floats = NDArray[np.float32]
 MIN_KEYPOINT_SCORE = 0.3
 MIN_KEYPOINTS = 4
 
+# However slow the frames come, whoever was in one of the last so many is remembered, if that is no longer ago, seconds.
+LAST_FRAMES = 2
+PAUSE = 5.0
 # A caller who followed someone from the last frame to this is believed by this much more similarity.
 TRUST = 0.1
 # Who overlaps with somebody else by more than this keeps the velocity of before: what is seen may be the other one.
@@ -74,6 +77,7 @@ class Tracks:
         times: (m,) float64, when each was last seen, seconds.
         last: how each was last seen.
         velocity: (m, 2) float32, frame sides a second.
+        missed: (m,) int32, how many frames have come since then.
         next_id: what the next new person will be called.
 
     """
@@ -82,6 +86,7 @@ class Tracks:
     times: NDArray[np.float64]
     last: Sightings
     velocity: Floats
+    missed: NDArray[np.int32]
     next_id: int = 1
 
     @classmethod
@@ -90,7 +95,13 @@ class Tracks:
         nobody = Sightings(
             np.empty((0, 4), np.float32), np.empty((0, keypoints, 2), np.float32), np.empty((0, keypoints), np.float32)
         )
-        return cls(np.empty(0, np.int32), np.empty(0), nobody, np.empty((0, 2), np.float32))
+        none = np.empty(0, np.int32)
+        return cls(none, np.empty(0), nobody, np.empty((0, 2), np.float32), none)
+
+
+def remembers(unseen: float, missed: int, max_age: float) -> bool:
+    """Say whether someone unseen for so many seconds and frames is not forgotten yet."""
+    return unseen <= max_age or (missed < LAST_FRAMES and unseen <= PAUSE)
 
 
 Similarity = Callable[[Sightings, Sightings], Floats]
@@ -156,7 +167,8 @@ class Tracker:
         similarity: `iou`, `nearness` or `oks(sigmas)`.
         min_similarity: below it two sightings are not the same person.
         max_tracks: how many persons are remembered, those seen last first.
-        max_age: for how many seconds an unseen person is remembered.
+        max_age: for how many seconds an unseen person is remembered; longer where frames come so seldom that it would
+            not outlast one that was missed.
         momentum: the weight of the newest step in a person's velocity, by which tracks are moved on before they are
             compared; 0 leaves them where they were last seen, as the original does. With it, people who cross keep
             their ids.
@@ -203,10 +215,16 @@ class Tracker:
         """
         if len(tracks.ids) and time < tracks.times[0]:
             tracks = replace(Tracks.none(tracks.last.keypoints.shape[1]), next_id=tracks.next_id)
-        fresh = np.flatnonzero(time - tracks.times <= self.max_age)
+        unseen_for = zip((time - tracks.times).tolist(), tracks.missed.tolist(), strict=True)
+        fresh = np.array([i for i, ages in enumerate(unseen_for) if remembers(*ages, self.max_age)], np.intp)
         if len(fresh) < len(tracks.ids):
             tracks = Tracks(
-                tracks.ids[fresh], tracks.times[fresh], tracks.last.take(fresh), tracks.velocity[fresh], tracks.next_id
+                tracks.ids[fresh],
+                tracks.times[fresh],
+                tracks.last.take(fresh),
+                tracks.velocity[fresh],
+                tracks.missed[fresh],
+                tracks.next_id,
             )
         expected = self.expected(tracks, time)
         links = self._links(seen, tracks, expected, known)
@@ -233,6 +251,7 @@ class Tracker:
             np.concatenate([np.full(len(seen), time), tracks.times[keep]]),
             seen.joined(tracks.last.take(keep)),
             np.concatenate([velocity, tracks.velocity[keep]]),
+            np.concatenate([np.zeros(len(seen), np.int32), tracks.missed[keep] + np.int32(1)]),
             next_id,
         )
         return ids, remembered

@@ -162,6 +162,11 @@ def test_the_same_person_after_a_moment_and_another_after_a_while():
     assert run(single(), [here, *[gone] * 40, here])[-1].ids.tolist() == [2]
 
 
+def test_on_a_slow_machine_the_same_person_stays_the_same_even_after_a_missed_frame():
+    here, gone = answering(body(300, 240, 60)), answering(body(300, 240, 60), 0.0)
+    assert [p.ids.tolist() for p in run(single(), [here, here, gone, here], rate=0.6)] == [[1], [1], [], [1]]
+
+
 def test_smoothing_is_the_originals_in_units_of_the_frame():
     one, other = body(300, 240, 60), body(340, 240, 60)
     people = run(single(), [answering(one), answering(other)])

@@ -58,7 +58,14 @@ def test_ids_count_from_1_and_stay_whatever_the_order():
 def test_someone_unseen_for_longer_than_max_age_is_a_new_person():
     a, nobody = [0.1, 0.1, 0.2, 0.5], boxes()
     assert follow(Tracker(iou, max_age=0.5), [boxes(a), nobody, boxes(a)], rate=5)[-1] == [1]
-    assert follow(Tracker(iou, max_age=0.3), [boxes(a), nobody, boxes(a)], rate=5)[-1] == [2]
+    assert follow(Tracker(iou, max_age=0.3), [boxes(a), nobody, nobody, boxes(a)], rate=5)[-1] == [2]
+
+
+def test_someone_who_missed_one_frame_is_remembered_however_slow_the_frames_come_but_not_over_a_pause():
+    a, nobody = [0.1, 0.1, 0.2, 0.5], boxes()
+    frames = [boxes(a), boxes(a), nobody, boxes(a)]
+    assert follow(Tracker(iou), frames, rate=0.5)[-1] == [1]
+    assert follow(Tracker(iou), frames, rate=0.1) == [[1], [2], [], [3]]
 
 
 def test_only_the_freshest_tracks_are_remembered():

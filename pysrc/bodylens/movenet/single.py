@@ -16,6 +16,7 @@ from bodylens.people import People
 from bodylens.pipeline import Estimation, Infer
 from bodylens.region import Region
 from bodylens.topology import COCO
+from bodylens.tracker import remembers
 
 Floats = NDArray[np.float32]
 
@@ -39,6 +40,7 @@ class Memory:
         size: (width, height) of the frames; another size begins anew.
         person: the id of whoever was seen last, 0 for nobody yet.
         time: when that was, seconds.
+        missed: how many frames have come since then.
         region: (1, 4) float32, smoothed x, y, width, height of where to look; None where nobody is followed.
         motion: the One-Euro filters' memory.
 
@@ -47,6 +49,7 @@ class Memory:
     size: tuple[int, int]
     person: int = 0
     time: float = 0.0
+    missed: int = 0
     region: Floats | None = None
     motion: Motion | None = None
 
@@ -116,7 +119,7 @@ class MoveNet:
         sure = scores > crop.MIN_SCORE
         score = float(scores[sure].mean()) if sure.any() else 0.0
         if score < self.min_score:
-            self.memory = Memory(memory.size, memory.person, memory.time)
+            self.memory = Memory(memory.size, memory.person, memory.time, memory.missed + 1)
             return People.none(frame, COCO.names)
 
         size = np.array([frame.width, frame.height], np.float32)
@@ -128,10 +131,11 @@ class MoveNet:
             keypoints = relative * size
         following = crop.next_region(keypoints[0], scores, frame.width, frame.height)
         corners = np.array([[following.x, following.y, following.width, following.height]], np.float32)
-        again = memory.person and 0 <= frame.time - memory.time <= MAX_AGE
+        unseen = frame.time - memory.time
+        again = memory.person and unseen >= 0 and remembers(unseen, memory.missed, MAX_AGE)
         person = memory.person if again else memory.person + 1
         region = REGION_FILTER.step(memory.region, ONE, corners)
-        self.memory = Memory(memory.size, person, frame.time, region, motion)
+        self.memory = Memory(memory.size, person, frame.time, region=region, motion=motion)
 
         seen = keypoints[0, sure]
         low, high = seen.min(axis=0), seen.max(axis=0)
