@@ -157,6 +157,36 @@ def record(chosen: Entry) -> dict[str, Any] | None:
     return found if whole else None
 
 
+def page_spec(chosen: Entry) -> dict[str, Any]:
+    """What the page must know to run a model, as plain JSON.
+
+    bytes, sha256 and check are those of the converted file, or None until there is one (see `ensure`).
+    check: see `bodylens_models.check`.
+    """
+    written = record(chosen)
+    expected = chosen.onnx
+    return {
+        "name": chosen.name,
+        "variant": chosen.variant,
+        "title": chosen.title,
+        "system": chosen.system,
+        "topology": chosen.topology,
+        "input": {
+            "name": chosen.input.name,
+            "height": chosen.input.height,
+            "width": chosen.input.width,
+            "low": chosen.input.low,
+            "high": chosen.input.high,
+            "padding": chosen.input.padding,
+            "border": chosen.input.border,
+        },
+        "outputs": {key: {"name": out.name, "shape": list(out.shape)} for key, out in chosen.outputs.items()},
+        "bytes": written["bytes"] if written else expected.bytes if expected else None,
+        "sha256": written["sha256"] if written else expected.sha256 if expected else None,
+        "check": written["check"] if written else None,
+    }
+
+
 def _target(chosen: Entry) -> Path:
     # The options are part of the key: an edited catalogue entry is converted anew.
     recipe = json.dumps(

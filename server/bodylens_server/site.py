@@ -172,6 +172,6 @@ class Site:
                         "why": "it has not been fetched yet",
                         "fetch": f"Run `bodylens models fetch {entry.name}`, then reload the page.",
                     }
-                spec = plain.page_spec(entry.variant)
+                spec = store.page_spec(entry)
                 entries.append({**spec, "name": entry.label, "state": standing.state, **told})
         return entries, files

@@ -44,7 +44,7 @@ def test_variants_join():
 def test_a_page_spec_is_plain_json():
     import json
 
-    spec = catalogue.entry("blazepose-lite").page_spec("plain")
+    spec = store.page_spec(catalogue.entry("blazepose-lite", "plain"))
     assert json.loads(json.dumps(spec)) == spec
     assert spec["variant"] == "plain"
     assert list(spec["outputs"]) == ["landmarks", "flag", "heatmap"]

@@ -20,7 +20,7 @@ def test_the_picture_is_what_the_formula_says():
 @pytest.mark.parametrize("name", ["selfie-general", "selfie-landscape"])
 def test_the_record_says_what_native_onnxruntime_answers(name):
     path = store.ensure(name)
-    spec = catalogue.entry(name).page_spec()
+    spec = store.page_spec(catalogue.entry(name))
     given = catalogue.entry(name).input
     image = check.rings(given, spec["check"]["modulus"], spec["check"]["shift"])
     (mask,) = onnxruntime.InferenceSession(path).run(["mask"], {"image": image})

@@ -70,7 +70,7 @@ def test_the_file_becomes_the_model_and_its_variants(name, cache, tmp_path, caps
         assert store.path(plain, variant or None).is_file()
         assert label in said
     assert store.state(name).state == "ready"
-    assert catalogue.entry(name).page_spec()["check"]
+    assert store.page_spec(catalogue.entry(name))["check"]
     assert run_command("list") == 0
     assert f"{name}:" not in capsys.readouterr().out
 

@@ -32,7 +32,7 @@ def test_a_model_that_is_not_there_says_which_and_what_mends_it(tmp_path, monkey
     with pytest.raises(store.ModelUnavailable, match=r"selfie-general .*bodylens models fetch selfie-general"):
         store.path("selfie-general")
     assert store.state("selfie-general").state == "fetchable"
-    assert catalogue.entry("selfie-general").page_spec()["check"] is None
+    assert store.page_spec(catalogue.entry("selfie-general"))["check"] is None
 
 
 def test_an_unknown_name_gives_the_nearest():

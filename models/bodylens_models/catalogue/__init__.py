@@ -5,13 +5,9 @@ import tomllib
 from functools import cache
 from importlib import resources
 
-from bodylens_models.catalogue.entry import Entry, parse
+from bodylens_models.catalogue.entry import Entry, UnknownModel, parse
 
 __all__ = ["Entry", "UnknownModel", "entries", "entry"]
-
-
-class UnknownModel(ValueError):
-    """A name that is not in the catalogue."""
 
 
 @cache

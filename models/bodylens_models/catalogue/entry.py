@@ -9,6 +9,10 @@ from importlib import resources
 from typing import Any, Literal
 
 
+class UnknownModel(ValueError):
+    """A name that is not in the catalogue."""
+
+
 @dataclass(frozen=True)
 class SourceFile:
     """One file of the original weights.
@@ -123,8 +127,6 @@ class Entry:
         chosen = variant.split("+")
         for name in chosen:
             if name not in self.variants:
-                from bodylens_models.catalogue import UnknownModel
-
                 near = difflib.get_close_matches(name, self.variants, n=2, cutoff=0.5) or list(self.variants)
                 there = f"there is {' and '.join(near)}" if near else "it has none"
                 raise UnknownModel(f"{self.name} has no variant {name!r}; {there}.")
@@ -139,37 +141,6 @@ class Entry:
     def label(self) -> str:
         """The name with its variant: movenet-lightning+heads."""
         return self.name if self.variant is None else f"{self.name}+{self.variant}"
-
-    def page_spec(self, variant: str | None = None) -> dict[str, Any]:
-        """What the page must know to run this model, as plain JSON.
-
-        bytes, sha256 and check are those of the converted file, or None until there is one (see `store.ensure`).
-        check: see `bodylens_models.check`.
-        """
-        from bodylens_models.store import record as written
-
-        chosen = self.as_variant(variant)
-        record = written(chosen)
-        return {
-            "name": chosen.name,
-            "variant": chosen.variant,
-            "title": chosen.title,
-            "system": chosen.system,
-            "topology": chosen.topology,
-            "input": {
-                "name": chosen.input.name,
-                "height": chosen.input.height,
-                "width": chosen.input.width,
-                "low": chosen.input.low,
-                "high": chosen.input.high,
-                "padding": chosen.input.padding,
-                "border": chosen.input.border,
-            },
-            "outputs": {key: {"name": out.name, "shape": list(out.shape)} for key, out in chosen.outputs.items()},
-            "bytes": record["bytes"] if record else (chosen.onnx.bytes if chosen.onnx else None),
-            "sha256": record["sha256"] if record else (chosen.onnx.sha256 if chosen.onnx else None),
-            "check": record["check"] if record else None,
-        }
 
 
 def parse(raw: Mapping[str, Any]) -> Entry:

@@ -74,7 +74,7 @@ class Browser:
         try:
             page.goto(self._address)
             page.wait_for_selector("html[data-ready]", state="attached")
-            page.evaluate(START, [provider, f"/onnx/{path.name}", entry.page_spec(), runs])
+            page.evaluate(START, [provider, f"/onnx/{path.name}", store.page_spec(entry), runs])
             end = time.monotonic() + limit_s
             while time.monotonic() < end:
                 result = page.evaluate("() => globalThis.found ?? null")
