@@ -44,7 +44,8 @@ def create_detector(model: str = "blazepose-full", **options: Any) -> "Detector"
     Args:
         model: a model that finds poses, such as "blazepose-full" or "movenet-lightning"; or a family, "blazepose" or
             "movenet", with its type as the option `model_type`.
-        options: the system's own, such as `enable_smoothing=False` or `max_poses=4`.
+        options: the system's own, such as `enable_smoothing=False` or `max_poses=4`; and `mask_model`, such as
+            "selfie-landscape", for a person mask beside the poses of a system that has none.
 
     Returns:
         A detector; in the page an awaitable of one, with the same methods, awaited.

@@ -45,6 +45,9 @@ DETECTORS: dict[str, str] = {
     "bodypix-resnet50": "bodylens.bodypix:BodyPix",
 }
 
+# Whose masks may stand beside another system's poses: see the option `mask_model`.
+MASKS = {name: path for name, path in SEGMENTERS.items() if name.startswith("selfie-")}
+
 # Families may be named alone; the type of the model is then an option.
 FAMILIES = {"blazepose": "full", "movenet": "lightning", "posenet": "075", "bodypix": "050"}
 
@@ -90,6 +93,11 @@ def option_names(model: str) -> list[str]:
     return [] if path is None else _options(_system(path))
 
 
+def segments(model: str) -> bool:
+    """Say whether a model's system gives masks of its own."""
+    return _full_name(model, {}) in SEGMENTERS
+
+
 def _full_name(model: str, options: dict[str, Any]) -> str:
     """Give a family its type, which is taken out of the options."""
     return f"{model}-{options.pop('model_type', FAMILIES[model])}" if model in FAMILIES else model
@@ -107,6 +115,13 @@ def _options(system: Callable[..., Pipeline]) -> list[str]:
 
 def _make(systems: dict[str, str], kind: str, model: str, options: dict[str, Any]) -> Pipeline:
     options = dict(options)
+    mask_model = options.pop("mask_model", None)
+    if mask_model is not None:
+        from bodylens.masked import Masked
+
+        poses = _make(systems, kind, model, options)
+        smoothing = bool(options.get("enable_smoothing", True))
+        return Masked(poses, _make(MASKS, "model of masks", mask_model, {"smoothing": smoothing}))
     model = _full_name(model, options)
     if model not in systems:
         near = get_close_matches(model, systems, n=3, cutoff=0.4) or list(systems)
