@@ -12,8 +12,9 @@ interface DedicatedWorkerGlobalScope extends EventTarget, WindowOrWorkerGlobalSc
   onmessage: ((event: MessageEvent) => void) | null;
 }
 
-/** A person mask and where it lies: probabilities 0..1, row 0 at the top. */
+/** A person mask and where it lies: probabilities 0..1, or of a late mask logits; row 0 at the top. */
 interface MaskImage {
+  late?: boolean;
   data: Float32Array;
   width: number;
   height: number;
@@ -21,7 +22,19 @@ interface MaskImage {
   matrix: Float32Array | number[];
 }
 
-type EffectName = "mask" | "blur" | "color" | "picture" | "cutout" | "none";
+type EffectName =
+  | "mask"
+  | "blur"
+  | "color"
+  | "picture"
+  | "cutout"
+  | "none"
+  | "parts"
+  | "people"
+  | "hide"
+  | "pixelate"
+  | "bokeh"
+  | "dim";
 
 /** Colours are 0..1, sRGB. */
 type Color = [number, number, number];
@@ -32,7 +45,7 @@ interface View {
   /** How strongly the mask is tinted, 0..1. */
   opacity: number;
   color: Color;
-  /** Radius of the background blur, pixels of the frame. */
+  /** Radius of the blur, pixels of the frame. */
   blur: number;
   picture: ImageBitmap | null;
   mirror: boolean;
@@ -46,6 +59,20 @@ interface View {
   limit: number;
   /** Whether skeletons are drawn. */
   skeleton: boolean;
+  /** Whether skeletons are drawn in one colour, however sure; as `draw_keypoints` and `draw_skeleton` do. */
+  plain: boolean;
   /** Score from which a keypoint is drawn. */
   confidence: number;
+  /** The colours of the 24 parts. */
+  table: Color[];
+  /** Which parts are hidden. */
+  hidden: number[];
+  /** How soft the edge of a layer is, pixels of the frame. */
+  edgeBlur: number;
+  /** Width of the cells of a coarse picture, pixels of the frame. */
+  cell: number;
+  /** Whether the outline of people is drawn. */
+  contour: boolean;
+  /** Whether people are covered rather than what is behind them. */
+  invert: boolean;
 }

@@ -97,6 +97,9 @@ class BodyPix:
     """
 
     topology = COCO
+    # A driver that draws sets this: all maps then stay where the network made them, as masks in the order "person",
+    # "parts", "long_offsets", and Python sees the heads of the poses alone.
+    on_device = False
 
     def __init__(
         self,
@@ -166,15 +169,20 @@ class BodyPix:
     def ahead(self, frame: Frame) -> Sequence[Infer]:
         """Every frame asks the same: look at all of it."""
         label, size = self.input(frame)
-        fetch = [*POSE_HEADS]
-        if self.maps:
-            fetch.append("segments")
+        maps = ["segments"] if self.maps else []
         if self.parts:
-            fetch.append("part_heatmaps")
+            maps.append("part_heatmaps")
         if self.multi:
-            fetch.append("long_offsets")
-        mask = Keep("segments", activation="sigmoid", late=True, threshold=self.threshold)
-        return (look(label, frame, size, tuple(fetch), () if self.maps else (mask,)),)
+            maps.append("long_offsets")
+        if maps and not self.on_device:
+            return (look(label, frame, size, (*POSE_HEADS, *maps), ()),)
+        keep = [Keep("segments", activation="sigmoid", late=True, threshold=self.threshold)]
+        if self.parts:
+            keep.append(Keep("part_heatmaps", "parts"))
+        if self.multi:
+            steps = self.refine_steps
+            keep.append(Keep("long_offsets", "long_offsets", threshold=self.min_keypoint_score, refine_steps=steps))
+        return (look(label, frame, size, POSE_HEADS, tuple(keep)),)
 
     def estimate(self, frame: Frame) -> Estimation:
         """Find people, the one with the best keypoint first; the rows of their maps are theirs."""
@@ -186,7 +194,7 @@ class BodyPix:
         if self.multi:
             poses = _above(poses, self.score_threshold)
         people = self.identities.named(to_people(frame, poses, request.region, size))
-        if self.maps:
+        if self.maps and not self.on_device:
             logits = outputs["segments"].reshape(outputs["segments"].shape[-2:])
             segmentation = Segmentation(
                 frame,
@@ -199,9 +207,9 @@ class BodyPix:
             )
             people = replace(people, segmentation=segmentation)
         else:
-            (mask,) = result.masks
-            grid = grid_region(request.region, size, (mask.height, mask.width), self.stride)
-            people = replace(people, masks=(replace(mask, region=grid),))
+            shape = (result.masks[0].height, result.masks[0].width)
+            grid = grid_region(request.region, size, shape, self.stride)
+            people = replace(people, masks=tuple(replace(mask, region=grid) for mask in result.masks))
         return flip(people) if self.flip else people
 
     def _distances(

@@ -7,6 +7,7 @@ as JSON, tensors and people as one buffer each.
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 import bodylens_engine  # type: ignore[import-not-found]  # registered by web/python/worker.js
@@ -17,10 +18,15 @@ from pyodide.ffi import JsException, to_js
 from bodylens.frame import Frame
 from bodylens.mask import Mask, StaleMask
 from bodylens.people import People
-from bodylens.pipeline import Estimation, Infer, Inferred, Pipeline
+from bodylens.pipeline import Estimation, HasMaps, Infer, Inferred, Pipeline
 from bodylens.record import pack
-from bodylens.systems import make_pipeline, option_names
+from bodylens.region import Region
+from bodylens.systems import make_pipeline, option_names, segments
 from bodylens.topology import side_of
+
+
+def _place(r: Region) -> list[float]:
+    return [r.x, r.y, r.width, r.height, r.rotation]
 
 
 def _asked(requests: Sequence[Infer]) -> str:
@@ -29,15 +35,18 @@ def _asked(requests: Sequence[Infer]) -> str:
         [
             {
                 "model": r.model,
-                "region": [r.region.x, r.region.y, r.region.width, r.region.height, r.region.rotation],
+                "region": _place(r.region),
                 "fetch": r.fetch,
                 "keep": [
                     {
                         "output": k.output,
+                        "meaning": k.meaning,
                         "activation": k.activation,
+                        "late": k.late,
                         "threshold": k.threshold,
                         "smoothing": k.smoothing,
                         "stream": k.stream,
+                        "refineSteps": k.refine_steps,
                     }
                     for k in r.keep
                 ],
@@ -78,6 +87,7 @@ class Live:
     def __init__(self, reply: Callable[[str, Any], None]) -> None:
         self.reply = reply
         self.pipeline: Pipeline | None = None
+        self.capsules: Callable[[People], NDArray[np.float32]] | None = None
         self.frame = Frame(0, 0.0, 0, 0)
         self.estimation: Estimation | None = None
         self.requests: Sequence[Infer] = ()
@@ -89,21 +99,33 @@ class Live:
 
         Args:
             model: its name.
-            options: JSON of the system's options. Two of the page's own are put into each system's words: `smoothing`,
-                of whatever the system smooths, and `masks`, whether masks are drawn.
+            options: JSON of the system's options. Some of the page's own are put into each system's words: `smoothing`,
+                of whatever the system smooths; `masks`, `parts` and `people`, whether masks, parts of bodies and people
+                one by one are drawn. Where the system tells no parts, they follow from its skeletons.
 
         Returns:
             JSON of the keypoints' names and sides, and of the pairs that bones join.
 
         """
         wanted = json.loads(options)
-        smoothing, masks = wanted.pop("smoothing", None), wanted.pop("masks", None)
+        smoothing, masks, parts, people = (wanted.pop(name, None) for name in ("smoothing", "masks", "parts", "people"))
         known = option_names(model)
-        words = {"smoothing": smoothing, "enable_smoothing": smoothing, "smooth_segmentation": smoothing}
-        for name, value in {**words, "enable_segmentation": masks}.items():
+        words = {
+            **dict.fromkeys(("smoothing", "enable_smoothing", "smooth_segmentation"), smoothing),
+            "enable_segmentation": masks,
+            "segment_body_parts": parts,
+            "multi_segmentation": people,
+        }
+        for name, value in words.items():
             if value is not None and name in known:
                 wanted.setdefault(name, value)
+        if segments(model):
+            wanted.pop("mask_model", None)  # it has masks of its own
         self.pipeline = make_pipeline(model, wanted)
+        if isinstance(self.pipeline, HasMaps):
+            self.pipeline.on_device = True
+        limbs = (parts or people) and not isinstance(self.pipeline, HasMaps) and self.pipeline.topology is not None
+        self.capsules = import_module("bodylens.limb_parts").capsules if limbs else None
         self.ahead = None
         topology = self.pipeline.topology
         if topology is None:
@@ -143,18 +165,18 @@ class Live:
             if ahead is None or self.ahead is None or tuple(ahead) != tuple(self.ahead):
                 self.ahead_text = "" if ahead is None else _asked(ahead)
             self.ahead = ahead
-            self.reply(self.ahead_text, to_js(pack(stop.value)))
+            people: People = stop.value
+            capsules = None if self.capsules is None else self.capsules(people)
+            self.reply(self.ahead_text, to_js(pack(people, capsules)))
         else:
             self.reply(_asked(self.requests), None)
 
 
 async def _read(mask: Mask, size: tuple[int, int], frame: Frame) -> NDArray[np.float32]:
-    values = await bodylens_engine.read(mask.handle, frame.width, frame.height, *size)
+    values = await bodylens_engine.read(mask.handle, to_js(_place(mask.region)), frame.width, frame.height, *size)
     if values is None:
         raise StaleMask(f"mask {mask.handle} is gone: only the last few are kept; read a mask in its own frame")
-    grid = np.frombuffer(values.to_py(), np.float32).reshape(size[1], size[0])
-    # The engine knows where the mask was made; a mirrored one runs from right to left (see `bodylens.flip`).
-    return grid[:, ::-1] if mask.region.width < 0 else grid
+    return np.frombuffer(values.to_py(), np.float32).reshape(size[1], size[0])
 
 
 class Estimator:

@@ -8,7 +8,7 @@ generator's end, so that a frame that fails costs that frame alone.
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,16 +22,18 @@ from bodylens.topology import Topology
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """An output that stays on the device as a mask.
+    """An output that stays on the device as a mask, or as a map from which the compositor makes one.
 
     Attributes:
         output: its name.
-        meaning: what a value of 1 says.
+        meaning: "person" where a value of 1 says so; "parts" of a logit for each of the 24 parts, and "long_offsets" of
+            ways from each cell to its person's keypoints, which only the page's compositor can take.
         activation: "none" for probabilities, "sigmoid" for logits.
         late: resize first and activate then, which keeps outlines sharp; a driver may do both at once.
         threshold: the probability from which a cell counts in the mask's box and score.
         smoothing: how far an unsure cell follows the previous mask of the same stream, 0 (off) … 1.
         stream: which sequence of masks this one continues; one a person where there are several.
+        refine_steps: of long offsets, how often a cell's way to its person is followed on.
 
     """
 
@@ -42,6 +44,7 @@ class Keep:
     smoothing: float = 0.0
     stream: int = 0
     late: bool = False
+    refine_steps: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,13 @@ class Pipeline(Protocol):
 
     def reset(self) -> None:
         """Forget all that earlier frames taught."""
+
+
+@runtime_checkable
+class HasMaps(Protocol):
+    """A pipeline with maps that can stay on the device, where the compositor reads them."""
+
+    on_device: bool
 
 
 def finish(estimation: Estimation, answer: Any) -> People:  # noqa: ANN401

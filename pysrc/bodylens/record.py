@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from bodylens import rle
 from bodylens.people import People
 
-# (frame index, time, width, height, persons, keypoints, dimensions, has world, masks)
-HEADER = 9
+# (frame index, time, width, height, persons, keypoints, dimensions, has world, masks, capsules)
+HEADER = 10
 
 
 def _rounded(values: NDArray[np.float32], digits: int) -> Any:  # noqa: ANN401
@@ -61,18 +61,23 @@ def _point(name: str, at: list[float], score: float) -> dict[str, Any]:
     return {"name": name, **dict(zip("xyz", at, strict=False)), "score": score}
 
 
-def pack(people: People) -> NDArray[np.float64]:
+def pack(people: People, capsules: NDArray[np.float32] | None = None) -> NDArray[np.float64]:
     """Lay people out as one array, which crosses workers at the price of one buffer.
+
+    Args:
+        people: n persons with k keypoints of d coordinates.
+        capsules: (c, 12) float32, as `limb_parts.capsules` gives them; None where no parts are drawn from skeletons.
 
     Returns:
         float64: the header (`HEADER` numbers), then ids (n), scores (n), boxes (n*4), keypoints (n*k*d),
-        keypoint scores (n*k), world (n*k*3) if any, masks (m*6: handle, region x, y, width, height, rotation).
-        `web/page/record.js` reads it.
+        keypoint scores (n*k), world (n*k*3) if any, masks (m*6: handle, region x, y, width, height, rotation),
+        capsules (c*12). `web/people.js` reads it.
 
     """
     n, k, d = people.keypoints.shape
     frame = people.frame
-    header = (frame.index, frame.time, frame.width, frame.height, n, k, d, people.world is not None, len(people.masks))
+    has_world, rows = people.world is not None, 0 if capsules is None else len(capsules)
+    header = (frame.index, frame.time, frame.width, frame.height, n, k, d, has_world, len(people.masks), rows)
     parts: list[NDArray[Any]] = [
         np.array(header, np.float64),
         people.ids,
@@ -86,4 +91,6 @@ def pack(people: People) -> NDArray[np.float64]:
     for mask in people.masks:
         r = mask.region
         parts.append(np.array((mask.handle, r.x, r.y, r.width, r.height, r.rotation)))
+    if capsules is not None:
+        parts.append(capsules.ravel())
     return np.concatenate(parts, dtype=np.float64)

@@ -281,3 +281,17 @@ def test_three_people_are_those_of_the_original(mirror, model, threshold):
     assert len(each) == 3
     assert sum(one.data for one in each).max() == 1
     assert min(one.data.sum() for one in each) > 120_000
+
+
+def test_on_a_device_all_maps_stay_there_and_only_heads_of_poses_are_fetched():
+    pipeline = BodyPix("bodypix-050", segment_body_parts=True, multi_segmentation=True, refine_steps=4)
+    pipeline.on_device = True
+    (request,) = pipeline.ahead(FRAME)
+    assert request.fetch == ("heatmaps", "offsets", "displacement_fwd", "displacement_bwd")
+    assert [keep.meaning for keep in request.keep] == ["person", "parts", "long_offsets"]
+    assert (request.keep[0].late, request.keep[2].refine_steps, request.keep[2].threshold) == (True, 4, 0.3)
+    people = finish(pipeline.estimate(FRAME), answering(TWO, [0.9, 0.8]))
+    assert people.segmentation is None
+    assert len(people.masks) == 3
+    # The first and last cells are centred on the input's first and last pixels.
+    assert people.masks[1].region.width > request.region.width

@@ -64,7 +64,7 @@ def test_a_record_holds_the_mask_thresholded():
 def test_packed_people_are_one_array_with_everything_in_it():
     people = two(world=True)
     packed = pack(people)
-    assert packed[:HEADER].tolist() == [7, 0.25, 100, 80, 2, 3, 3, 1, 0]
+    assert packed[:HEADER].tolist() == [7, 0.25, 100, 80, 2, 3, 3, 1, 0, 0]
     assert len(packed) == HEADER + 2 + 2 + 8 + 18 + 6 + 18
     np.testing.assert_array_equal(packed[-18:].reshape(2, 3, 3), people.world)
 

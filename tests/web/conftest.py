@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 import pytest
 from playwright.sync_api import Page, Request, sync_playwright
+from studio import STUDIO
 
 from bodylens_server import build, checkout, wheels
 from bodylens_server.site import Site
@@ -235,6 +236,16 @@ def visit(launch, server):
     yield visit
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(scope="module")
+def studio(server, browser):
+    """Open an empty page of the site, so that nothing but the compositor runs."""
+    page = browser.new_page()
+    page.goto(f"{server.rstrip('/')}/health")
+    page.evaluate(STUDIO)
+    yield page
+    page.close()
 
 
 @pytest.fixture

@@ -1,68 +1,9 @@
 """What the compositor draws, pixel by pixel, in a real browser: against the same computed with numpy."""
 
-import base64
-
 import cv2
 import numpy as np
 import pytest
-
-# Runs in the page. A studio draws one frame and gives the canvas back as a PNG.
-STUDIO = """async () => {
-  const home = new DOMParser().parseFromString(await (await fetch("/")).text(), "text/html");
-  const { app } = JSON.parse(home.querySelector('meta[name="bodylens:site"]').content);
-  const { Compositor } = await import(new URL(`${app}/engine/compositor.js`.replace("//", "/"), location.origin));
-  const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const bitmap = ({ width, height, data }) =>
-    createImageBitmap(new ImageData(new Uint8ClampedArray(bytes(data).buffer), width, height));
-  const png = async (blob) =>
-    btoa(Array.from(new Uint8Array(await blob.arrayBuffer()), (byte) => String.fromCharCode(byte)).join(""));
-  const read = ({ data, ...rest }) => ({ ...rest, data: new Float32Array(bytes(data).buffer) });
-  globalThis.studio = { Compositor, bitmap, png, read };
-  globalThis.draw = async ({ frame, mask, view }) => {
-    const compositor = new Compositor(new OffscreenCanvas(1, 1));
-    const image = await bitmap(frame);
-    if (view.picture) view.picture = await bitmap(view.picture);
-    compositor.draw(image, frame.width, frame.height, mask && read(mask), view);
-    image.close();
-    const drawn = await png(await compositor.snapshot());
-    compositor.dispose();
-    return drawn;
-  };
-}"""
-
-
-def text(array):
-    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
-
-
-def picture(image):
-    """Pack an (h, w, 3) uint8 image for the page."""
-    rgba = np.dstack([image, np.full(image.shape[:2], 255, np.uint8)])
-    return {"width": image.shape[1], "height": image.shape[0], "data": text(rgba)}
-
-
-def packed(mask, matrix):
-    return {
-        "width": mask.shape[1],
-        "height": mask.shape[0],
-        "data": text(mask.astype(np.float32)),
-        "matrix": [float(value) for value in matrix],
-    }
-
-
-def unpacked(png):
-    image = cv2.imdecode(np.frombuffer(base64.b64decode(png), np.uint8), cv2.IMREAD_UNCHANGED)
-    return cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA if image.shape[2] == 4 else cv2.COLOR_BGR2RGB)
-
-
-@pytest.fixture(scope="module")
-def studio(server, browser):
-    """Open an empty page of the site, so that nothing but the compositor runs."""
-    page = browser.new_page()
-    page.goto(f"{server.rstrip('/')}/health")
-    page.evaluate(STUDIO)
-    yield page
-    page.close()
+from studio import draw_in, packed, picture, unpacked
 
 
 @pytest.fixture
@@ -72,8 +13,7 @@ def draw(studio):
     def draw(frame, mask, matrix=None, **view):
         height, width = frame.shape[:2]
         matrix = matrix or (width, 0, 0, 0, height, 0)
-        given = {"frame": picture(frame), "mask": None if mask is None else packed(mask, matrix), "view": view}
-        return unpacked(studio.evaluate("(given) => draw(given)", given))
+        return draw_in(studio, frame, None if mask is None else packed(mask, matrix), **view)
 
     return draw
 

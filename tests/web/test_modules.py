@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bodylens import Frame, Keep, Mask, People, Region, to_record
+from bodylens import Frame, Keep, Mask, People, Region, draw, to_record
+from bodylens.bodypix import PART_NAMES
 from bodylens.native.crop import lay
 from bodylens.native.driver import summarise
+from bodylens.personlab import sigmoid
 from bodylens.record import pack
 from bodylens.smoothing import blend_masks
 
@@ -76,18 +78,72 @@ def test_masks_are_summarised_as_in_python(threshold):
     assert score == pytest.approx(expected.score, abs=1e-6)
 
 
+LAY = """(m, { data, keep, region }) => m.lay(
+  { data: Float32Array.from(data), width: 16, height: 16, keep, region }, region, 640, 480, 160, 120)"""
+
+
+def laid_mask(mask, region, late):
+    return {"data": mask.ravel().tolist(), "region": region_list(region), "keep": {"late": late}}
+
+
 @pytest.mark.parametrize("region", REGIONS)
 def test_masks_are_laid_over_a_frame_as_natively(region):
     mask = np.random.default_rng(2).random((16, 16), np.float32)
-    laid = javascript(
-        "engine/masks.js",
-        "(m, d) => m.lay({...d, data: Float32Array.from(d.data), width: 16, height: 16}, 640, 480, 160, 120)",
-        {"data": mask.ravel().tolist(), "region": region_list(region)},
-    )
+    laid = javascript("engine/masks.js", LAY, laid_mask(mask, region, late=False))
     native = lay(mask, region, (640, 480), (160, 120))
     # OpenCV interpolates in steps of 1/32 and fades out over the last half cell; inside they agree.
     inside = lay(np.ones_like(mask), region.scaled(0.9), (640, 480), (160, 120)) == 1
     np.testing.assert_allclose(np.reshape(laid, (120, 160))[inside], native[inside], atol=0.04)
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_late_masks_are_enlarged_before_they_become_probabilities(region):
+    logits = np.random.default_rng(4).normal(0, 6, (16, 16)).astype(np.float32)
+    laid = np.reshape(javascript("engine/masks.js", LAY, laid_mask(logits, region, late=True)), (120, 160))
+    native = sigmoid(lay(np.clip(logits, -80, 80) + 80, region, (640, 480), (160, 120)) - 80)
+    inside = lay(np.ones_like(logits), region.scaled(0.9), (640, 480), (160, 120)) == 1
+    np.testing.assert_allclose(laid[inside], native[inside], atol=0.12)
+    assert abs(laid[inside] - native[inside]).mean() < 0.01
+    outside = lay(np.ones_like(logits), region.scaled(1.3), (640, 480), (160, 120)) == 0
+    assert (laid[outside] < 1e-6).all()
+
+
+def test_a_late_mask_is_summarised_by_its_probabilities():
+    logits = np.random.default_rng(5).normal(0, 3, (12, 9)).astype(np.float32)
+    handle, width, height, count, score, *extent = javascript(
+        "engine/masks.js",
+        """(m, d) => new m.Masks().keep(
+          { data: Float32Array.from(d), width: 9, height: 12, region: [0, 0, 9, 12, 0], stride: 16 },
+          { meaning: "person", activation: "sigmoid", late: true, threshold: 0.7, smoothing: 0 }, "test")""",
+        logits.ravel().tolist(),
+    )
+    expected = summarise(1, sigmoid(logits), Region.whole(9, 12), Keep("mask", threshold=0.7))
+    assert (handle, width, height, count, tuple(extent)) == (1, 9, 12, expected.count, expected.extent)
+    assert score == pytest.approx(expected.score, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", draw.TABLES)
+def test_the_tables_of_colours_are_those_of_python(name):
+    colors = javascript("engine/tables.js", "(m, d) => m.table(d)", name)
+    np.testing.assert_allclose(np.multiply(colors, 255), draw.TABLES[name], atol=1e-6)
+
+
+def test_a_table_of_ones_own_is_24_colours():
+    own = ",".join(f"{i:02x}00ff" for i in range(24))
+    assert javascript("engine/tables.js", "(m, d) => m.table(d)", own)[5] == pytest.approx([5 / 255, 0, 1])
+    assert (
+        javascript("engine/tables.js", "(m, d) => [m.table(d), m.table('none'), m.table('')]", own[:-2]) == [None] * 3
+    )
+
+
+def test_words_name_parts_of_the_body():
+    names, face, left_hand, both, wrong = javascript(
+        "page/parts.js",
+        "(m) => [m.PART_NAMES, ...['face', 'left_hand', '12,face', 'tail'].map(m.partNumbers)]",
+        None,
+    )
+    assert tuple(names) == PART_NAMES
+    assert (face, left_hand, both, wrong) == ([0, 1], [10], [12, 0, 1], None)
 
 
 def test_a_packed_frame_becomes_the_record_that_python_writes():

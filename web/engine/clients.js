@@ -49,9 +49,9 @@ export function serveClient(port, name, engine) {
       if (!shot) throw new Error("This picture has made way for newer ones: hold fewer at once.");
       return engine.run(name, shot, JSON.parse(text));
     },
-    read: async (/** @type {number} */ handle, frameWidth, frameHeight, width, height) => {
+    read: async (/** @type {number} */ handle, region, frameWidth, frameHeight, width, height) => {
       const mask = engine.masks.get(handle);
-      return mask ? lay(mask, frameWidth, frameHeight, width, height) : null;
+      return mask ? lay(mask, region, frameWidth, frameHeight, width, height) : null;
     },
     release: async (/** @type {number} */ id) => release(id),
   };

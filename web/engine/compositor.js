@@ -1,8 +1,11 @@
 // Draws what a person sees: the frame, their mask, and the chosen effect, with WebGL2 on an OffscreenCanvas.
 import { effects } from "./effects/index.js";
+import { Labels } from "./labels.js";
 import { Painter } from "./painter.js";
 import { GUIDE, PERSON } from "./person.glsl.js";
 import { Skeletons } from "./skeletons.js";
+import { unpack } from "../people.js";
+import { table } from "./tables.js";
 
 /** @type {View} */
 export const VIEW = {
@@ -17,7 +20,14 @@ export const VIEW = {
   refine: true,
   limit: 1920,
   skeleton: true,
+  plain: false,
   confidence: 0.3,
+  table: /** @type {Color[]} */ (table("rainbow")),
+  hidden: [0, 1],
+  edgeBlur: 0,
+  cell: 10,
+  contour: false,
+  invert: false,
 };
 
 const MAIN = `
@@ -32,7 +42,15 @@ void main() {
 
 const NOBODY = "float person(vec2 at, vec3 color) { return 0.0; }\n";
 
-/** @typedef {{packed: Float64Array, topology: import("./skeletons.js").Topology}} Bodies */
+/** A late mask is one of logits: enlarged first, it keeps its outlines sharp. It gets as many cells across or down. */
+const LATE = 256;
+
+/**
+ * What is known of the people beside their mask.
+ * @typedef {{packed: Float64Array, topology: import("./skeletons.js").Topology, region?: import("./region.js").Region,
+ *   parts?: import("./labels.js").Plane, offsets?: import("./labels.js").Plane}} Bodies `parts` and `offsets` are grids
+ *   like the mask and cover `region` as it does
+ */
 
 export class Compositor {
   /** @type {WebGL2RenderingContext} */
@@ -98,6 +116,7 @@ export class Compositor {
       still: /** @type {ImageBitmap | null} */ (null),
       mask: { texture: painter.texture(), width: 0, height: 0 },
       guide: /** @type {import("./painter.js").Target | null} */ (null),
+      labels: /** @type {Labels | null} */ (null),
       effects: /** @type {Map<EffectName, import("./effects/index.js").Effect>} */ (new Map()),
     };
   }
@@ -108,7 +127,7 @@ export class Compositor {
    * @param {number} frameWidth pixels, as displayed @param {number} frameHeight
    * @param {MaskImage | null} mask
    * @param {Partial<View>} view
-   * @param {Bodies | null} [bodies] whose skeletons are drawn on top
+   * @param {Bodies | null} [bodies] whose skeletons are drawn on top, and whose parts are told apart
    */
   draw(frame, frameWidth, frameHeight, mask, view, bodies = null) {
     if (this.lost) return;
@@ -202,34 +221,62 @@ export class Compositor {
     if (this.canvas.width !== width) this.canvas.width = width;
     if (this.canvas.height !== height) this.canvas.height = height;
 
-    const name = mask ? view.effect : "none";
+    const people = bodies && unpack(bodies.packed);
+    const name = mask || people?.capsules.length ? view.effect : "none";
     let effect = this.#made.effects.get(name);
     if (!effect) this.#made.effects.set(name, (effect = effects[name]()));
     /** @type {Record<string, import("./painter.js").Uniform>} */
     const uniforms = { u_frame: frame, u_mirror: Number(view.mirror) };
-    if (mask) Object.assign(uniforms, this.#guide(mask, view));
-    const scene = { view, frameWidth, frameHeight, width, height, uniforms };
+    // What is drawn by labels needs no soft mask.
+    if (mask && !effect.labels) Object.assign(uniforms, this.#guide(mask, view));
+    const labels = effect.labels ? this.#label(width, height) : null;
+    const ids = people?.ids ?? [];
+    const scene = { view, frameWidth, frameHeight, width, height, scale, uniforms, labels, ids };
     Object.assign(uniforms, effect.prepare(painter, scene));
-    painter.pass((mask ? PERSON : NOBODY) + effect.shade + MAIN, uniforms, null);
+    painter.pass((mask && !effect.labels ? PERSON : NOBODY) + effect.shade + MAIN, uniforms, null);
     if (bodies && view.skeleton) {
       this.#made.skeletons ??= new Skeletons(this.#gl);
       this.#made.skeletons.draw(bodies.packed, bodies.topology, view);
     }
   }
 
-  /** Lays the mask beside the frame's colours. @param {MaskImage} mask @param {View} view */
-  #guide({ matrix, width, height }, view) {
+  /** Whose and which part each pixel of the canvas is. @param {number} width @param {number} height */
+  #label(width, height) {
     const made = this.#made;
+    const { frameWidth, frameHeight, mask, bodies, view } = this.#last;
+    const threshold = Math.min(Math.max(view.threshold, 1e-6), 1 - 1e-6);
+    const given = mask && {
+      texture: made.mask.texture,
+      width: mask.width,
+      height: mask.height,
+      place: inverse(this.#place(mask)),
+      least: mask.late ? Math.log(threshold / (1 - threshold)) : threshold,
+    };
+    made.labels ??= new Labels(made.painter);
+    return made.labels.draw({ width, height, frameWidth, frameHeight, mask: given, bodies });
+  }
+
+  /** Takes a mask to the frame, both 0..1; column-major. @param {MaskImage} mask */
+  #place({ matrix }) {
     const { frameWidth, frameHeight } = this.#last;
-    const place = [
+    return [
       ...[matrix[0] / frameWidth, matrix[3] / frameHeight, 0],
       ...[matrix[1] / frameWidth, matrix[4] / frameHeight, 0],
       ...[matrix[2] / frameWidth, matrix[5] / frameHeight, 1],
     ];
+  }
+
+  /** Lays the mask beside the frame's colours. @param {MaskImage} mask @param {View} view */
+  #guide(mask, view) {
+    const made = this.#made;
+    const place = this.#place(mask);
+    const larger = mask.late ? Math.max(1, Math.ceil(LATE / Math.max(mask.width, mask.height))) : 1;
+    const [width, height] = [mask.width * larger, mask.height * larger];
     const u_texel = [1 / width, 1 / height];
     const u_edge = [view.threshold - view.softness, view.threshold + view.softness];
     made.guide = made.painter.target(made.guide, width, height);
-    const uniforms = { u_frame: made.frame, u_mask: made.mask.texture, u_place: place, u_texel, u_edge };
+    const u_late = Number(mask.late ?? false);
+    const uniforms = { u_frame: made.frame, u_mask: made.mask.texture, u_place: place, u_texel, u_edge, u_late };
     made.painter.pass(GUIDE, uniforms, made.guide);
     return {
       u_guide: made.guide.texture,

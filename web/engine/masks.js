@@ -10,8 +10,13 @@ const SURE = 1e-3;
 /** How uncertain a probability p is, as a polynomial in (p - 0.5)². ref: pysrc/bodylens/smoothing.py */
 const UNCERTAINTY = [5.68842, -0.748699, -57.8051, 291.309, -624.717];
 
-/** @typedef {{output: string, activation: string, threshold: number, smoothing: number, stream: number}} Keep */
-/** @typedef {{data: Float32Array, width: number, height: number, region: import("./region.js").Region}} Mask */
+/**
+ * @typedef {{output: string, meaning: string, activation: string, late: boolean, threshold: number, smoothing: number,
+ *   stream: number, refineSteps: number}} Keep as pysrc/bodylens/pipeline.py describes it
+ * @typedef {{data: Float32Array, width: number, height: number, region: import("./region.js").Region, keep: Keep,
+ *   stride: number}} Mask one plane of height × width, or for parts and long offsets several, one below the other; of
+ *   a late mask the data are logits
+ */
 
 export class Masks {
   /** @type {Map<number, Mask>} */
@@ -22,17 +27,20 @@ export class Masks {
 
   /**
    * Keeps a network's output as a mask.
-   * @param {Float32Array} data height × width; becomes the mask's own
-   * @param {number} width
-   * @param {number} height
-   * @param {import("./region.js").Region} region
-   * @param {Keep} keep
+   * @param {Omit<Mask, "keep">} output whose data become the mask's own
+   * @param {Keep} wish
    * @param {string} client whose stream it is
    * @returns {number[]} handle, width, height, count, score, left, top, right, bottom; as browser.py reads them
    */
-  keep(data, width, height, region, keep, client) {
-    if (keep.activation === "sigmoid") for (let i = 0; i < data.length; i++) data[i] = 1 / (1 + Math.exp(-data[i]));
-    const mask = { data, width, height, region };
+  keep(output, wish, client) {
+    const { data, width, height } = output;
+    // What is blended with an earlier mask is blended as probabilities.
+    const late = wish.late && wish.activation === "sigmoid" && !wish.smoothing;
+    const keep = { ...wish, late };
+    const whole = keep.meaning === "person";
+    if (whole && keep.activation === "sigmoid" && !late)
+      for (let i = 0; i < data.length; i++) data[i] = sigmoid(data[i]);
+    const mask = { ...output, keep };
     if (keep.smoothing) {
       const stream = `${client}/${keep.stream}`;
       const before = this.#streams.get(stream);
@@ -42,7 +50,9 @@ export class Masks {
     const handle = ++this.#made;
     this.#ring.set(handle, mask);
     this.#ring.delete(handle - RING);
-    return [handle, width, height, ...summarise(data, width, height, keep.threshold)];
+    if (!whole) return [handle, width, height, 0, 0, 0, 0, 0, 0];
+    if (!late) return [handle, width, height, ...summarise(data, width, height, keep.threshold)];
+    return [handle, width, height, ...summarise(data.map(sigmoid), width, height, keep.threshold)];
   }
 
   /** @param {number} handle @returns {Mask | undefined} */
@@ -57,6 +67,9 @@ export class Masks {
     }
   }
 }
+
+/** @param {number} x */
+const sigmoid = (x) => 1 / (1 + Math.exp(-x));
 
 /**
  * Blends `now` in place with what it was, weighted by its own uncertainty. ref: pysrc/bodylens/smoothing.py
@@ -102,7 +115,7 @@ export function summarise(data, width, height, threshold) {
 
 /**
  * Lays a mask over a grid, bilinearly; 0 outside its region.
- * @param {Mask} mask
+ * @param {{data: Float32Array, width: number, height: number}} mask
  * @param {number} width of the grid @param {number} height
  * @param {import("./region.js").Affine} place takes the grid's unit coordinates to those of the mask's region
  * @returns {Float32Array}
@@ -131,28 +144,37 @@ function sample({ data, width: w, height: h }, width, height, [a, c, e, b, d, f]
   return out;
 }
 
+/** What is added to logits, so that the 0 outside a mask means the surest no. */
+const SUREST = 80;
+
 /**
- * A mask over a whole frame.
+ * The probabilities of a mask over a whole frame.
  * @param {Mask} mask
+ * @param {import("./region.js").Region} region where it lies, as Python has it
  * @param {number} frameWidth @param {number} frameHeight pixels
  * @param {number} width of the result @param {number} height
  */
-export function lay(mask, frameWidth, frameHeight, width, height) {
-  return sample(mask, width, height, after(fromFrame(mask.region), [frameWidth, 0, 0, 0, frameHeight, 0]));
+export function lay(mask, region, frameWidth, frameHeight, width, height) {
+  const place = after(fromFrame(region), [frameWidth, 0, 0, 0, frameHeight, 0]);
+  if (!mask.keep.late) return sample(mask, width, height, place);
+  const above = mask.data.map((logit) => Math.min(Math.max(logit, -SUREST), SUREST) + SUREST);
+  return sample({ ...mask, data: above }, width, height, place).map((value) => sigmoid(value - SUREST));
 }
 
 /**
  * One mask of several people's, over the whole frame: each cell takes the surest.
- * @param {Mask[]} masks @param {number} frameWidth @param {number} frameHeight pixels
- * @returns {Mask}
+ * @param {{mask: Mask, region: import("./region.js").Region}[]} masks and where they lie
+ * @param {number} frameWidth @param {number} frameHeight pixels
  */
 export function unite(masks, frameWidth, frameHeight) {
   const width = 256;
   const height = Math.max(1, Math.round((width * frameHeight) / frameWidth));
-  const laid = masks.map((mask) => lay(mask, frameWidth, frameHeight, width, height));
+  const laid = masks.map(({ mask, region }) => lay(mask, region, frameWidth, frameHeight, width, height));
   const [data, ...others] = laid;
   for (const other of others) for (let i = 0; i < data.length; i++) if (other[i] > data[i]) data[i] = other[i];
-  return { data, width, height, region: [frameWidth / 2, frameHeight / 2, frameWidth, frameHeight, 0] };
+  /** @type {import("./region.js").Region} */
+  const region = [frameWidth / 2, frameHeight / 2, frameWidth, frameHeight, 0];
+  return { data, width, height, region, late: false };
 }
 
 /**

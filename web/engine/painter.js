@@ -12,12 +12,17 @@ void main() {
 
 const FRAGMENT_HEAD = `#version 300 es
 precision highp float;
+precision highp int;
+precision highp sampler2D;
+precision highp usampler2D;
 in vec2 v_at;
 `;
 
 /**
  * @typedef {number | readonly number[] | Float32Array | WebGLTexture} Uniform
- * @typedef {{texture: WebGLTexture, framebuffer: WebGLFramebuffer, width: number, height: number}} Target
+ * @typedef {"RGBA8" | "R32UI" | "RG32UI"} Format numbers are kept in 32 bits, which every WebGL2 can draw as integers
+ * @typedef {{texture: WebGLTexture, framebuffer: WebGLFramebuffer, width: number, height: number, format: Format}} Target
+ * @typedef {{texture: WebGLTexture, width: number, height: number, channels: 1 | 4}} Numbers
  * @typedef {{program: WebGLProgram, uniforms: Map<string, {type: number, at: WebGLUniformLocation}>}} Program
  */
 
@@ -49,19 +54,43 @@ export class Painter {
   }
 
   /**
-   * An RGBA8 texture to draw into; the old one is kept where its size still fits.
-   * @param {Target | null} old @param {number} width @param {number} height @returns {Target}
+   * A texture to draw into; the old one is kept where its size still fits.
+   * @param {Target | null} old @param {number} width @param {number} height
+   * @param {Format} [format] @returns {Target}
    */
-  target(old, width, height) {
-    if (old && old.width === width && old.height === height) return old;
+  target(old, width, height, format = "RGBA8") {
+    if (old && old.width === width && old.height === height && old.format === format) return old;
     const { gl } = this;
     if (old) this.release(old);
-    const texture = this.texture();
-    gl.texStorage2D(gl.TEXTURE_2D, 1, gl.RGBA8, width, height);
+    const texture = this.texture(format === "RGBA8" ? gl.LINEAR : gl.NEAREST);
+    gl.texStorage2D(gl.TEXTURE_2D, 1, gl[format], width, height);
     const framebuffer = gl.createFramebuffer();
     gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
     gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture, 0);
-    return { texture, framebuffer, width, height };
+    return { texture, framebuffer, width, height, format };
+  }
+
+  /**
+   * A texture of numbers, to be fetched one by one; the old one is kept where its size still fits.
+   * @param {Numbers | null} old @param {1 | 4} channels @param {number} width @param {number} height
+   * @param {Float32Array} data row by row @returns {Numbers}
+   */
+  numbers(old, channels, width, height, data) {
+    const { gl } = this;
+    const fits = old && old.width === width && old.height === height && old.channels === channels;
+    if (old && !fits) gl.deleteTexture(old.texture);
+    const texture = fits ? old.texture : this.texture(gl.NEAREST);
+    gl.bindTexture(gl.TEXTURE_2D, texture);
+    if (!fits) gl.texStorage2D(gl.TEXTURE_2D, 1, channels === 1 ? gl.R32F : gl.RGBA32F, width, height);
+    gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, width, height, channels === 1 ? gl.RED : gl.RGBA, gl.FLOAT, data);
+    return { texture, width, height, channels };
+  }
+
+  /** @param {Target} target becomes all 0 */
+  clear({ framebuffer }) {
+    const { gl } = this;
+    gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
+    gl.clearBufferfv(gl.COLOR, 0, [0, 0, 0, 0]);
   }
 
   /** @param {Target} target */
@@ -94,12 +123,13 @@ export class Painter {
   /** @param {number} type @param {WebGLUniformLocation} at @param {any} value */
   #set(type, at, value) {
     const { gl } = this;
-    if (type === gl.SAMPLER_2D) {
+    if (type === gl.SAMPLER_2D || type === gl.UNSIGNED_INT_SAMPLER_2D) {
       gl.activeTexture(gl.TEXTURE0 + this.#units);
       gl.bindTexture(gl.TEXTURE_2D, value);
       gl.uniform1i(at, this.#units++);
     } else if (type === gl.FLOAT) gl.uniform1f(at, value);
     else if (type === gl.INT) gl.uniform1i(at, value);
+    else if (type === gl.INT_VEC2) gl.uniform2iv(at, value);
     else if (type === gl.FLOAT_VEC2) gl.uniform2fv(at, value);
     else if (type === gl.FLOAT_VEC3) gl.uniform3fv(at, value);
     else if (type === gl.FLOAT_MAT3) gl.uniformMatrix3fv(at, false, value);

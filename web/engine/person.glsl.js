@@ -2,7 +2,7 @@
 // ref: J. Kopf et al., "Joint Bilateral Upsampling", SIGGRAPH 2007.
 
 /**
- * The frame at the mask's resolution (rgb, averaged) beside the mask's probability (a): one look-up a tap later on.
+ * The frame at the mask's resolution, or at a multiple of it (rgb, averaged) beside the mask's probability (a): one look-up a tap later on.
  * Where a whole neighbourhood is surely person or surely not, a is exactly 1 or 0, and nowhere else.
  */
 export const GUIDE = `
@@ -11,14 +11,19 @@ uniform sampler2D u_mask;
 uniform mat3 u_place;   // mask → frame, both 0..1
 uniform vec2 u_texel;   // 1 / size of the mask
 uniform vec2 u_edge;    // probabilities where the soft edge begins and ends
+uniform float u_late;   // whether the mask holds logits
 out vec4 guide;
+float chance(vec2 at) {
+  float value = texture(u_mask, at).r;
+  return u_late > 0.5 ? 1.0 / (1.0 + exp(-value)) : value;
+}
 vec3 seen(vec2 at) { return texture(u_frame, (u_place * vec3(at, 1.0)).xy).rgb; }
 void main() {
   // Nine look-ups see 5 × 5 probabilities, up to four at once: their mean bounds each of the four.
   float least = 1.0, most = 0.0;
   for (int y = -1; y <= 1; y++)
     for (int x = -1; x <= 1; x++) {
-      float near = texture(u_mask, v_at + 1.5 * vec2(x, y) * u_texel).r;
+      float near = chance(v_at + 1.5 * vec2(x, y) * u_texel);
       least = min(least, near);
       most = max(most, near);
     }
@@ -28,7 +33,7 @@ void main() {
     vec3 sum = vec3(0.0);
     for (int y = -1; y <= 1; y++)
       for (int x = -1; x <= 1; x++) sum += seen(v_at + vec2(x, y) * u_texel / 3.0);
-    guide = vec4(sum / 9.0, clamp(texture(u_mask, v_at).r, 1.0 / 255.0, 254.0 / 255.0));
+    guide = vec4(sum / 9.0, clamp(chance(v_at), 1.0 / 255.0, 254.0 / 255.0));
   }
 }`;
 

@@ -43,6 +43,9 @@ void main() {
 /** Colours of sides, as a person looking at the picture tells them apart. @type {Record<string, Color>} */
 const COLORS = { left: [1, 0.62, 0.2], right: [0.25, 0.78, 1], middle: [1, 1, 1] };
 
+/** How thick plain skeletons are, pixels of the frame. ref: pysrc/bodylens/draw.py */
+const PLAIN = { radius: 4, bone: 1 };
+
 /** Floats an instance: two ends, colour and strength, radius. */
 const STRIDE = 9;
 
@@ -80,9 +83,10 @@ export class Skeletons {
    * Draws on what the canvas shows.
    * @param {Float64Array} packed people, as record.py packs them
    * @param {Topology} topology
-   * @param {{mirror: boolean, confidence: number}} view keypoints less sure than `confidence` are left out
+   * @param {Pick<View, "mirror" | "confidence" | "plain" | "color">} view keypoints less sure than `confidence` are
+   *   left out
    */
-  draw(packed, { sides, edges }, { mirror, confidence }) {
+  draw(packed, { sides, edges }, { mirror, confidence, plain, color: one }) {
     const { gl } = this;
     const { width, height, n, k, d, keypoints, scores } = unpack(packed);
     if (!n || !k) return;
@@ -90,7 +94,8 @@ export class Skeletons {
     const count = n * (k + edges.length);
     if (this.#values.length < count * STRIDE) this.#values = new Float32Array(count * STRIDE);
     const values = this.#values;
-    const radius = Math.max(1.5, Math.min(gl.drawingBufferWidth, gl.drawingBufferHeight) / 180);
+    const usual = Math.max(1.5, Math.min(gl.drawingBufferWidth, gl.drawingBufferHeight) / 180);
+    const [radius, bone] = plain ? [PLAIN.radius * scale, PLAIN.bone * scale] : [usual, 0.6 * usual];
     let drawn = 0;
     /** @param {number} a @param {number} b @param {Color} color @param {number} alpha @param {number} thick */
     const put = (a, b, color, alpha, thick) => {
@@ -107,12 +112,13 @@ export class Skeletons {
       for (const [a, b] of edges) {
         const sure = Math.min(scores[first + a], scores[first + b]);
         if (sure < confidence) continue;
-        const color = sides[a] === sides[b] ? COLORS[sides[a]] : COLORS.middle;
-        put(first + a, first + b, color, 0.35 + 0.55 * sure, 0.6 * radius);
+        const color = plain ? one : sides[a] === sides[b] ? COLORS[sides[a]] : COLORS.middle;
+        put(first + a, first + b, color, plain ? 1 : 0.35 + 0.55 * sure, bone);
       }
       for (let i = 0; i < k; i++) {
         const sure = scores[first + i];
-        if (sure >= confidence) put(first + i, first + i, COLORS[sides[i]], 0.4 + 0.6 * sure, radius);
+        const color = plain ? one : COLORS[sides[i]];
+        if (sure >= confidence) put(first + i, first + i, color, plain ? 1 : 0.4 + 0.6 * sure, radius);
       }
     }
     this.#paint(height * scale, drawn);

@@ -128,11 +128,12 @@ class Engine {
       return results;
     };
     const { topology } = this.decider;
-    /** @param {number[]} handles of masks @param {Float64Array} [packed] people with keypoints */
-    const draw = (handles, packed) => {
+    /** @param {import("../people.js").MaskAt[]} masks @param {Float64Array} [packed] people with keypoints */
+    const draw = (masks, packed) => {
       const start = performance.now();
-      const bodies = packed && topology.names.length ? { packed, topology } : null;
-      this.compositor.draw(shot.image, width, height, this.#mask(handles, width, height), this.view, bodies);
+      const maps = this.#maps(masks, width, height);
+      const bodies = packed && topology.names.length ? { ...maps, packed, topology } : null;
+      this.compositor.draw(shot.image, width, height, maps.mask, this.view, bodies);
       spent.draw = performance.now() - start;
       this.stats.add("draw", spent.draw);
       this.stats.add("total", performance.now() - begun);
@@ -147,9 +148,9 @@ class Engine {
     await this.#deciding;
     this.stats.add("journey", performance.now() - before);
     const deciding = this.decider.decide(frame, ran, run);
-    if (this.decider.steady && mask && !topology.names.length) {
+    if (this.decider.steady && announced && mask && !topology.names.length) {
       this.#deciding = this.#decided(deciding);
-      draw([mask]);
+      draw([{ handle: mask, region: announced[0].region }]);
       for (const watch of this.#watchers.splice(0)) {
         watch({ image: await createImageBitmap(shot.image), time, width, height });
       }
@@ -207,14 +208,23 @@ class Engine {
   }
 
   /**
-   * The masks of one or several people, as the compositor takes them.
-   * @param {number[]} handles @param {number} width @param {number} height of the frame
+   * The masks of one or several people, and the maps beside them, as the compositor takes them.
+   * @param {import("../people.js").MaskAt[]} given @param {number} width @param {number} height of the frame
    */
-  #mask(handles, width, height) {
-    const masks = handles.flatMap((handle) => this.masks.get(handle) ?? []);
-    if (!masks.length) return null;
-    const mask = masks.length === 1 ? masks[0] : unite(masks, width, height);
-    return { ...mask, matrix: maskMatrix(mask.region) };
+  #maps(given, width, height) {
+    const found = given.flatMap(({ handle, region }) => {
+      const mask = this.masks.get(handle);
+      return mask ? [{ mask, region }] : [];
+    });
+    /** @param {string} meaning */
+    const of = (meaning) => found.filter(({ mask }) => mask.keep.meaning === meaning);
+    const persons = of("person");
+    const [parts, offsets] = ["parts", "long_offsets"].map((meaning) => of(meaning)[0]?.mask);
+    if (!persons.length) return { mask: null, parts, offsets };
+    const [{ mask, region }] = persons;
+    const { late } = mask.keep;
+    const whole = persons.length === 1 ? { ...mask, region, late } : unite(persons, width, height);
+    return { mask: { ...whole, matrix: maskMatrix(whole.region) }, region: whole.region, parts, offsets };
   }
 
   /**
@@ -235,10 +245,13 @@ class Engine {
       crop += run.crop;
       network += run.network;
       const start = performance.now();
-      const { outputs: specs } = (await networks.get(model)).spec;
+      const { outputs: specs, input } = (await networks.get(model)).spec;
       const kept = keep.flatMap((wish, i) => {
         const [height, width] = specs[wish.output].shape.slice(-2);
-        return this.masks.keep(run.arrays[fetch.length + i], width, height, region, wish, client);
+        const data = run.arrays[fetch.length + i];
+        // The first and the last cell are centred on the first and the last pixel of the input.
+        const stride = Math.round((input.width - 1) / Math.max(width - 1, 1));
+        return this.masks.keep({ data, width, height, region, stride }, wish, client);
       });
       mask += performance.now() - start;
       results.push({

@@ -2,9 +2,14 @@
 import { blur } from "./blur.js";
 import { color } from "./color.js";
 import { cutout } from "./cutout.js";
+import { dim } from "./dim.js";
+import { bokeh, hide } from "./kept.js";
 import { mask } from "./mask.js";
 import { none } from "./none.js";
+import { parts } from "./parts.js";
+import { people } from "./people.js";
 import { picture } from "./picture.js";
+import { pixelate } from "./pixelate.js";
 
 /**
  * What an effect knows of the frame that is drawn. Sizes in pixels.
@@ -14,11 +19,15 @@ import { picture } from "./picture.js";
  * @property {number} frameHeight
  * @property {number} width of the canvas
  * @property {number} height of the canvas
+ * @property {number} scale pixels of the canvas for one of the frame
+ * @property {import("../painter.js").Target | null} labels of the canvas's size, for effects that want them
+ * @property {ArrayLike<number>} ids of the people, in the order in which labels number them
  * @property {Record<string, import("../painter.js").Uniform>} uniforms the frame, the guide and the mask's place
  */
 
 /**
  * @typedef {object} Effect
+ * @property {boolean} [labels] whether it wants to know whose and which part each pixel is
  * @property {string} shade GLSL: `vec4 shade(vec2 at, vec2 seen, vec3 frame, float person)`: the premultiplied colour of a
  *   pixel; `at` in the frame, `seen` on the canvas (they differ where the view is mirrored), 0..1 from the top left
  * @property {(painter: import("../painter.js").Painter, scene: Scene) => Record<string, import("../painter.js").Uniform>} prepare
@@ -27,4 +36,17 @@ import { picture } from "./picture.js";
  */
 
 /** @type {Record<EffectName, () => Effect>} */
-export const effects = { mask, blur, color, picture, cutout, none };
+export const effects = {
+  mask,
+  blur,
+  color,
+  picture,
+  cutout,
+  none,
+  parts,
+  people,
+  hide,
+  pixelate,
+  bokeh,
+  dim,
+};
