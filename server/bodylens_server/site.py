@@ -58,6 +58,9 @@ def served_files(folder: Path) -> Iterator[tuple[str, Path]]:
                 yield file.relative_to(folder).as_posix(), file
 
 
+MASKS = ("selfie-general", "selfie-landscape")
+
+
 def models_standing() -> list[int]:
     """Return what changes whenever a model is made ready or removed: asking each one takes a tenth of a second."""
     folders = [store.cache_folder() / name for name in ("onnx", "sources")]
@@ -128,6 +131,8 @@ class Site:
             "models": "models/",
             "catalogue": catalogue + "catalogue.json",
             "samples": app + "samples/",
+            # Whose masks stand beside the poses of a system that has none.
+            "masks": next((name for name in MASKS if any(e["name"] == name and e["url"] for e in entries)), ""),
         }
         self.folders, self.pages = folders, {"": self.front_page(self.addresses)}
 

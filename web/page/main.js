@@ -1,8 +1,10 @@
 // The page: wires settings, source, workers and what is seen. Nothing here works on pixels.
 import { Backend } from "./backend.js";
 import { background } from "./backgrounds.js";
+import { table } from "../engine/tables.js";
 import { Engine } from "./engine.js";
 import { Panel } from "./panel.js";
+import { partNumbers } from "./parts.js";
 import { startPrivacy } from "./privacy.js";
 import { Problem } from "./problems.js";
 import { protect } from "./protection.js";
@@ -92,7 +94,7 @@ class App {
     const { settings } = this;
     this.booted = false;
     this.#renew();
-    this.engine.start({ backend: this.#provider(), model: settings.get("model"), options: settings.options });
+    this.engine.start({ backend: this.#provider(), model: settings.get("model"), options: this.#options });
     this.#connect();
   }
 
@@ -219,14 +221,21 @@ class App {
       this.#changeBackend(this.#provider());
     } else if (name === "model" || name === "smoothing") {
       this.problem = null;
-      this.engine.changeModel(settings.get("model"), settings.options);
+      this.engine.changeModel(settings.get("model"), this.#options);
       this.show();
     } else {
-      // Without an effect no mask is drawn, and a system that can do without is faster.
+      // What an effect does not draw need not be found.
       if (name === "effect" && this.topology.names.length)
-        this.engine.changeModel(settings.get("model"), settings.options);
+        this.engine.changeModel(settings.get("model"), this.#options);
       this.#askView();
     }
+  }
+
+  /** The options of the model. One that finds poses alone gets a mask beside them where an effect was asked for. */
+  get #options() {
+    const { settings, site } = this;
+    const wanted = settings.given("effect") && settings.get("effect") !== "none" && site.masks;
+    return { ...settings.options, ...(wanted && { mask_model: site.masks }) };
   }
 
   /** A slider moves more often than pictures are drawn. */
@@ -250,6 +259,13 @@ class App {
       blur: settings.get("blur"),
       mirror: settings.get("mirror"),
       skeleton: settings.get("skeleton"),
+      plain: settings.get("bones") === "plain",
+      table: table(settings.get("table")) ?? undefined,
+      hidden: partNumbers(settings.get("hide")) ?? undefined,
+      edgeBlur: settings.get("edgeblur"),
+      cell: settings.get("cell"),
+      contour: settings.get("contour"),
+      invert: settings.get("invert"),
       threshold: settings.get("edge"),
       softness: settings.get("softness"),
       limit: canvasLimit(),
@@ -339,6 +355,7 @@ class App {
       this.topology = topology;
       if (this.world) this.world.topology = topology;
       element("skeleton-row").hidden = !topology.names.length;
+      element("no-parts").hidden = topology.names.length > 0;
     },
     people: ({ people }) => {
       if (!this.source) return;
@@ -500,13 +517,13 @@ function canvasLimit() {
 /** The addresses of the program's parts, made absolute. */
 function readSite() {
   const meta = /** @type {HTMLMetaElement} */ (document.querySelector('meta[name="bodylens:site"]'));
-  const { version, ...addresses } = JSON.parse(meta.content);
+  const { version, masks, ...addresses } = JSON.parse(meta.content);
   const absolute = (/** @type {string} */ address) => new URL(address, document.baseURI).href;
   const all = Object.entries(addresses).map(([name, address]) => [
     name,
     Array.isArray(address) ? address.map(absolute) : absolute(/** @type {string} */ (address)),
   ]);
-  return /** @type {import("./engine.js").Site} */ ({ version, ...Object.fromEntries(all) });
+  return /** @type {import("./engine.js").Site} */ ({ version, masks, ...Object.fromEntries(all) });
 }
 
 // Before this is settled nothing can be switched on, least of all the camera.

@@ -9,6 +9,8 @@ const WRITTEN = {
   edge: (value) => `${Math.round(100 * value)} %`,
   softness: (value) => `${Math.round(100 * value)} %`,
   blur: (value) => `${value} px`,
+  edgeblur: (value) => `${value} px`,
+  cell: (value) => `${value} px`,
 };
 
 export class Panel {

@@ -1,5 +1,8 @@
 // What the person chose. It is always in the address, so that a link is a set-up.
 
+import { table } from "../engine/tables.js";
+import { partNumbers } from "./parts.js";
+
 /** @typedef {string | number | boolean} Value */
 
 /** The settings and their defaults; a list is a choice, its first entry the default. */
@@ -8,7 +11,10 @@ const KNOWN = {
   device: "",
   model: "selfie-general",
   backend: ["auto", "wasm", "webgpu", "webgl"],
-  effect: ["mask", "blur", "color", "picture", "cutout", "none"],
+  effect: [
+    ...["mask", "blur", "color", "picture", "cutout", "none"],
+    ...["parts", "people", "hide", "pixelate", "bokeh", "dim"],
+  ],
   mirror: false,
   smoothing: true,
   skeleton: true,
@@ -18,6 +24,13 @@ const KNOWN = {
   picture: ["dawn", "lagoon", "studio", "own"],
   edge: 0.5,
   softness: 0.2,
+  table: "rainbow",
+  hide: "face",
+  cell: 10,
+  edgeblur: 3,
+  contour: false,
+  invert: false,
+  bones: ["shaded", "plain"],
 };
 
 /** @typedef {keyof typeof KNOWN} Name */
@@ -30,7 +43,17 @@ const OF_EFFECT = {
   picture: ["picture", "edge", "softness"],
   cutout: ["edge", "softness"],
   none: [],
+  parts: ["table", "opacity", "edge", "edgeblur"],
+  people: ["opacity", "edge", "edgeblur"],
+  hide: ["hide", "blur", "edge", "edgeblur"],
+  pixelate: ["table", "opacity", "edge", "cell"],
+  bokeh: ["blur", "edge", "edgeblur"],
+  dim: ["opacity", "edge", "edgeblur", "contour", "invert"],
 };
+
+/** Effects that colour or hide parts of bodies, and those that tell people apart. */
+const PARTS = ["parts", "hide", "pixelate"];
+const PEOPLE = ["people"];
 
 /** @param {Name} name @returns {Value} */
 const fallback = (name) => {
@@ -44,6 +67,8 @@ function parse(name, text) {
   if (Array.isArray(known)) return known.includes(text) ? text : null;
   if (typeof known === "boolean") return !["0", "false", "no", "off"].includes(text.toLowerCase());
   if (typeof known === "number") return text.trim() && Number.isFinite(Number(text)) ? Number(text) : null;
+  if (name === "table") return table(text) && text;
+  if (name === "hide") return partNumbers(text) && text;
   if (name === "color") return /^#[0-9a-f]{6}$/i.test(text) ? text.toLowerCase() : null;
   return text;
 }
@@ -104,10 +129,17 @@ export class Settings extends EventTarget {
     this.write();
   }
 
+  /** Whether the link or the person said so. @param {Name} name */
+  given(name) {
+    return this.#given.has(name);
+  }
+
   /** Options of the model's own pipeline. @returns {Record<string, Value>} */
   get options() {
+    const effect = this.get("effect");
+    const [parts, people] = [PARTS.includes(effect), PEOPLE.includes(effect)];
     /** @type {Record<string, Value>} */
-    const options = { smoothing: this.get("smoothing"), masks: this.get("effect") !== "none" };
+    const options = { smoothing: this.get("smoothing"), masks: effect !== "none", parts, people };
     for (const [name, text] of this.#others) {
       if (text === "true" || text === "false") options[name] = text === "true";
       else options[name] = text.trim() && Number.isFinite(Number(text)) ? Number(text) : text;
@@ -119,6 +151,7 @@ export class Settings extends EventTarget {
     const query = new URLSearchParams();
     /** @type {Name[]} */
     const names = ["source", "device", "model", "backend", "effect", "mirror", "smoothing", "skeleton"];
+    if (this.get("bones") !== "shaded") names.push("bones");
     for (const name of [...names, ...OF_EFFECT[this.get("effect")]]) {
       const value = this.get(name);
       if (value !== "") query.set(name, typeof value === "boolean" ? String(Number(value)) : String(value));
