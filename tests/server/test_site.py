@@ -24,10 +24,11 @@ def addresses(site):
 
 def test_the_front_page_names_every_folder_relative_to_itself(site):
     told = addresses(site)
-    assert set(told) == {"version", "app", "ort", "pyodide", "three", "models", "catalogue", "samples"}
+    assert set(told) == {"version", "app", "ort", "pyodide", "three", "models", "catalogue", "samples", "masks"}
     for name in ("app", "ort", "pyodide", "three"):
         assert re.fullmatch(name + r"/[0-9a-f]{8}/", told[name])
     assert told["samples"] == told["app"] + "samples/"
+    assert told["masks"] in ("selfie-general", "selfie-landscape", "")
     assert re.fullmatch(r"models/[0-9a-f]{8}/catalogue\.json", told["catalogue"])
 
 
