@@ -34,7 +34,8 @@ type EffectName =
   | "hide"
   | "pixelate"
   | "bokeh"
-  | "dim";
+  | "dim"
+  | "heat";
 
 /** Colours are 0..1, sRGB. */
 type Color = [number, number, number];

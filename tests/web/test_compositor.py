@@ -52,6 +52,14 @@ def test_the_highlight_mixes_its_colour_into_the_person(draw):
     np.testing.assert_allclose(drawn[:, RIGHT, :3], 0.5 * frame[:, RIGHT] + [0, 127.5, 51], atol=1)
 
 
+def test_the_heat_map_goes_from_blue_over_green_to_red(draw):
+    chances = np.repeat(np.linspace(0, 1, 64, dtype=np.float32)[None], 64, axis=0)
+    drawn = draw(noise(), chances, effect="heat", opacity=1, refine=False)[60, :, :3]
+    assert drawn[4].argmax() == 2
+    assert drawn[80].argmax() == 1
+    assert drawn[155].argmax() == 0
+
+
 def test_a_cut_out_is_transparent_where_nobody_is(draw):
     frame = noise()
     drawn = draw(frame, half(), effect="cutout")

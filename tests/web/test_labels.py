@@ -229,6 +229,17 @@ def test_plain_skeletons_are_those_of_numpy(studio, frame):
     assert gap.max() <= 10
 
 
+def test_where_nobody_is_found_all_is_hidden_and_no_other_effect_is_drawn(studio, scene):
+    image = scene[0]
+    drawn = draw_in(
+        studio, image, None, bodies(people_of(np.empty((0, 17, 2)))), **{**BARE, "effect": "hide", "blur": 8}
+    )
+    expected = draw.blur_parts(image, [], blur=8, edge_blur=0)
+    assert (abs(drawn[..., :3].astype(int) - expected) > 3).mean() < 0.002
+    plain = draw_in(studio, image, None, bodies(people_of(np.empty((0, 17, 2)))), **{**BARE, "effect": "parts"})
+    np.testing.assert_array_equal(plain[..., :3], image)
+
+
 def test_of_whom_no_part_is_known_all_is_hidden(studio, scene):
     image, mask, _, person, _ = scene
     drawn = draw_in(studio, image, mask, None, **{**BARE, "effect": "hide", "blur": 8, "edgeBlur": 0})[..., :3]

@@ -222,7 +222,9 @@ export class Compositor {
     if (this.canvas.height !== height) this.canvas.height = height;
 
     const people = bodies && unpack(bodies.packed);
-    const name = mask || people?.capsules.length ? view.effect : "none";
+    const blind = !mask && !people?.capsules.length;
+    // What is meant to hide fails on that side.
+    const name = blind && view.effect !== "hide" ? "none" : view.effect;
     let effect = this.#made.effects.get(name);
     if (!effect) this.#made.effects.set(name, (effect = effects[name]()));
     /** @type {Record<string, import("./painter.js").Uniform>} */
@@ -231,7 +233,7 @@ export class Compositor {
     if (mask && !effect.labels) Object.assign(uniforms, this.#guide(mask, view));
     const labels = effect.labels ? this.#label(width, height) : null;
     const ids = people?.ids ?? [];
-    const scene = { view, frameWidth, frameHeight, width, height, scale, uniforms, labels, ids };
+    const scene = { view, frameWidth, frameHeight, width, height, scale, uniforms, labels, blind, ids };
     Object.assign(uniforms, effect.prepare(painter, scene));
     painter.pass((mask && !effect.labels ? PERSON : NOBODY) + effect.shade + MAIN, uniforms, null);
     if (bodies && view.skeleton) {

@@ -13,7 +13,7 @@ const KNOWN = {
   backend: ["auto", "wasm", "webgpu", "webgl"],
   effect: [
     ...["mask", "blur", "color", "picture", "cutout", "none"],
-    ...["parts", "people", "hide", "pixelate", "bokeh", "dim"],
+    ...["parts", "people", "hide", "pixelate", "bokeh", "dim", "heat"],
   ],
   mirror: false,
   smoothing: true,
@@ -49,6 +49,7 @@ const OF_EFFECT = {
   pixelate: ["table", "opacity", "edge", "cell"],
   bokeh: ["blur", "edge", "edgeblur"],
   dim: ["opacity", "edge", "edgeblur", "contour", "invert"],
+  heat: ["opacity"],
 };
 
 /** Effects that colour or hide parts of bodies, and those that tell people apart. */

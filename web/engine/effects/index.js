@@ -3,6 +3,7 @@ import { blur } from "./blur.js";
 import { color } from "./color.js";
 import { cutout } from "./cutout.js";
 import { dim } from "./dim.js";
+import { heat } from "./heat.js";
 import { bokeh, hide } from "./kept.js";
 import { mask } from "./mask.js";
 import { none } from "./none.js";
@@ -21,6 +22,7 @@ import { pixelate } from "./pixelate.js";
  * @property {number} height of the canvas
  * @property {number} scale pixels of the canvas for one of the frame
  * @property {import("../painter.js").Target | null} labels of the canvas's size, for effects that want them
+ * @property {boolean} blind whether there is neither a mask nor a skeleton to go by
  * @property {ArrayLike<number>} ids of the people, in the order in which labels number them
  * @property {Record<string, import("../painter.js").Uniform>} uniforms the frame, the guide and the mask's place
  */
@@ -49,4 +51,5 @@ export const effects = {
   pixelate,
   bokeh,
   dim,
+  heat,
 };
