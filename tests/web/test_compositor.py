@@ -211,9 +211,10 @@ def test_nothing_is_made_anew_for_each_frame(studio):
           const compositor = new studio.Compositor(new OffscreenCanvas(1, 1));
           const image = await studio.bitmap(given.frame);
           const mask = studio.read(given.mask);
-          for (const effect of ["mask", "blur", "color", "cutout"]) compositor.draw(image, 160, 120, mask, { effect });
+          const effects = ["mask", "blur", "color", "cutout", "heat", "parts", "people", "hide", "bokeh", "dim"];
+          for (const effect of effects) compositor.draw(image, 160, 120, mask, { effect });
           const before = JSON.stringify(counts);
-          for (const effect of ["mask", "blur", "color", "cutout"]) compositor.draw(image, 160, 120, mask, { effect });
+          for (const effect of effects) compositor.draw(image, 160, 120, mask, { effect });
           compositor.dispose();
           return [before, JSON.stringify(counts)];
         }""",

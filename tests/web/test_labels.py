@@ -194,6 +194,10 @@ EFFECTS = {
         {"effect": "hide", "blur": 8, "edgeBlur": 2, "hidden": [0, 1, 12]},
         lambda image, person, parts: draw.blur_parts(image, parts, (0, 1, 12), 8, 2),
     ),
+    "wide": (
+        {"effect": "bokeh", "blur": 20, "edgeBlur": 3},
+        lambda image, person, parts: draw.bokeh(image, person, 20, 3),
+    ),
     "blur parts, mirrored": (
         {"effect": "hide", "blur": 5, "edgeBlur": 0, "hidden": [3, 4], "mirror": True},
         lambda image, person, parts: draw.blur_parts(image, parts, (3, 4), 5, 0, flip_horizontal=True),

@@ -25,7 +25,28 @@ void main() {
   soft = sum / mix(inside, all, u_fade);
 }`;
 
+/** A wide blur is done on a small copy, on which it is as wide as this: enlarging that shows no grid. */
+const WIDE = 4;
+/** What shrinking and enlarging blur by themselves: the variances of a box and of a triangle. */
+const ITSELF = 1 / 12 + 1 / 6;
+
+const SHRINK = `
+uniform sampler2D u_source;
+uniform vec2 u_footprint;  // size of a small pixel in the source, 0..1
+uniform int u_taps;        // across and down
+out vec4 small;
+void main() {
+  small = vec4(0.0);
+  float taps = float(u_taps);
+  for (int y = 0; y < u_taps; y++)
+    for (int x = 0; x < u_taps; x++)
+      small += texture(u_source, v_at + ((vec2(x, y) + 0.5) / taps - 0.5) * u_footprint);
+  small /= taps * taps;
+}`;
+
 export class Gaussian {
+  /** @type {Target | null} */
+  #small = null;
   /** @type {Target | null} */
   #across = null;
   /** @type {Target | null} */
@@ -37,10 +58,20 @@ export class Gaussian {
    * @param {number} width @param {number} height pixels
    * @param {number} sigma pixels; 0 leaves all as it is
    * @param {boolean} fade take what lies outside for 0, as with a layer that ends there
-   * @returns {WebGLTexture}
+   * @returns {WebGLTexture} of that size, or smaller
    */
   blur(painter, source, width, height, sigma, fade) {
     if (sigma < 0.05) return source;
+    const factor = Math.floor(sigma / WIDE);
+    if (factor > 1) {
+      const [w, h] = [width, height].map((size) => Math.max(1, Math.round(size / factor)));
+      this.#small = painter.target(this.#small, w, h);
+      const u_taps = Math.min(4, Math.ceil(factor / 2));
+      painter.pass(SHRINK, { u_source: source, u_footprint: [1 / w, 1 / h], u_taps }, this.#small);
+      source = this.#small.texture;
+      sigma = Math.sqrt((sigma / factor) ** 2 - ITSELF);
+      [width, height] = [w, h];
+    }
     this.#across = painter.target(this.#across, width, height);
     this.#soft = painter.target(this.#soft, width, height);
     const uniforms = { u_sigma: sigma, u_fade: Number(fade) };
