@@ -5,9 +5,13 @@
 // beside this one: whole, or not at all.
 
 const INTEGRITY = "{{integrity}}";
+const MANIFEST = "integrity.json";
 
 /** @typedef {{sha256: string, bytes: number, type: string}} Built */
-/** @typedef {{headers: Record<string, string>, core: string[], files: Record<string, Built>}} Manifest */
+/**
+ * @typedef {{headers: Record<string, string>, core: string[], files: Record<string, Built>,
+ *   inflated: Record<string, Built>}} Manifest what is inflated is there as `path + ".gz"` alone
+ */
 
 const worker = /** @type {any} */ (globalThis);
 /** The site's own address. Several sites may share one origin, and with it the caches. @type {string} */
@@ -25,55 +29,96 @@ async function sha256(bytes) {
 }
 
 /**
- * The bytes of a file as it was built: those that an earlier build left here, else the host's.
- * @param {string} path @param {string} expected its sha256
+ * What a gzipped file holds. Some hosts and browsers have inflated it on the way.
+ * @param {ArrayBuffer} bytes @param {number} size what it must hold; nothing larger is worked on
  */
-async function fetchBuilt(path, expected) {
-  const address = new URL(path, root);
-  const ways = [
-    () => caches.match(address),
-    () => fetch(address),
-    () => fetch(address, { cache: "reload" }), // past what the browser kept
-  ];
-  let why = "";
-  for (const way of ways) {
-    const response = await way();
-    if (!response) continue;
-    const bytes = await response.arrayBuffer();
-    if (response.ok && (await sha256(bytes)) === expected) return bytes;
-    why = response.ok ? "it is not the file that was built" : `the host said ${response.status}`;
+async function inflate(bytes, size) {
+  const [first, second] = new Uint8Array(bytes, 0, Math.min(bytes.byteLength, 2));
+  if (first !== 0x1f || second !== 0x8b) return bytes;
+  const whole = new Uint8Array(size);
+  let filled = 0;
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  for (const reader = stream.getReader(); ;) {
+    const { done, value } = await reader.read();
+    if (done) return filled === size ? whole.buffer : new ArrayBuffer(0);
+    if (filled + value.length > size) throw new TypeError("it is too large");
+    whole.set(value, filled);
+    filled += value.length;
   }
-  throw new Error(`${path} was refused: ${why}.`);
+}
+
+/**
+ * The bytes of a file as it was built: those that an earlier build left here, else the host's, gzipped where it has
+ * them so. Whatever way they came, what counts is the sha256 of what will be used.
+ * @param {string} path @param {{sha256: string, bytes: number}} built @param {{gzipped: boolean, plain: boolean}} there
+ */
+async function fetchBuilt(path, { sha256: expected, bytes: size }, { gzipped, plain }) {
+  const address = new URL(path, root);
+  const ways = [() => caches.match(address)];
+  for (const [is, url] of /** @type {[boolean, URL][]} */ ([
+    [gzipped && "DecompressionStream" in globalThis, new URL(`${path}.gz`, root)],
+    [plain, address],
+  ])) {
+    if (!is) continue;
+    ways.push(() => fetch(url));
+    ways.push(() => fetch(url, { cache: "reload" })); // past what the browser kept
+  }
+  let why = "was refused: this browser cannot inflate it";
+  for (const way of ways) {
+    const response = await way().catch(() => null);
+    if (response === null) why = "is not on this device, and the site cannot be reached";
+    if (!response) continue;
+    why = `was refused: the host said ${response.status}`;
+    if (!response.ok) continue;
+    const received = await response.arrayBuffer();
+    const bytes = gzipped ? await inflate(received, size).catch(() => received) : received;
+    if ((await sha256(bytes)) === expected) return bytes;
+    why = "was refused: it is not the file that was built";
+  }
+  throw new Error(`${path} ${why}.`);
 }
 
 /** The integrity manifest: from the cache, else from the host. */
 function readManifest() {
   manifest ??= (async () => {
     const cache = await caches.open(CACHE);
-    const kept = await cache.match(new URL("integrity.json", root));
-    return kept ? kept.json() : JSON.parse(new TextDecoder().decode(await fetchBuilt("integrity.json", INTEGRITY)));
+    const kept = await cache.match(new URL(MANIFEST, root));
+    if (kept) return kept.json();
+    const there = { gzipped: false, plain: true };
+    return JSON.parse(new TextDecoder().decode(await fetchBuilt(MANIFEST, { sha256: INTEGRITY, bytes: 0 }, there)));
   })();
   manifest.catch(() => (manifest = null));
   return manifest;
 }
+
+/** Files on their way here: two workers that ask for the same one share it. @type {Map<string, Promise<ArrayBuffer>>} */
+const loading = new Map();
 
 /**
  * A file of the site: from the cache, else downloaded, checked and kept.
  * @param {string} path of a file in the manifest
  */
 async function load(path) {
-  const { files, headers } = await readManifest();
+  const { files, inflated, headers } = await readManifest();
   const cache = await caches.open(CACHE);
   const address = new URL(path, root);
   const kept = await cache.match(address);
   if (kept) return kept;
-  const { sha256, bytes, type } = files[path];
-  const response = new Response(await fetchBuilt(path, sha256), {
-    headers: { ...headers, "content-type": type, "content-length": `${bytes}`, "x-decoded-length": `${bytes}` },
-  });
-  // A full disk costs the next visit a download, not this one its file.
-  await cache.put(address, response.clone()).catch(() => undefined);
-  return response;
+  const built = files[path] ?? inflated[path];
+  const { bytes, type } = built;
+  const told = { ...headers, "content-type": type, "content-length": `${bytes}`, "x-decoded-length": `${bytes}` };
+  let content = loading.get(path);
+  if (!content) {
+    const there = { gzipped: Object.hasOwn(files, `${path}.gz`), plain: Object.hasOwn(files, path) };
+    content = fetchBuilt(path, built, there).then(async (found) => {
+      // A full disk costs the next visit a download, not this one its file.
+      await cache.put(address, new Response(found, { headers: told })).catch(() => undefined);
+      return found;
+    });
+    loading.set(path, content);
+    void content.catch(() => undefined).then(() => loading.delete(path));
+  }
+  return new Response(await content, { headers: told });
 }
 
 /** A path without what changes from build to build. @param {string} path */
@@ -82,21 +127,25 @@ const role = (path) => path.replace(/[/.][0-9a-f]{8}(?=[/.])/g, "");
 /** Everything that the page needs at its start, and what this device has used before. */
 async function install() {
   try {
-    const { files, core } = await readManifest();
+    const { files, inflated, core } = await readManifest();
     const used = new Set();
     for (const name of await caches.keys()) {
       if (!name.startsWith(PREFIX) || name === CACHE) continue;
       for (const { url } of await (await caches.open(name)).keys()) used.add(role(url.slice(root.length)));
     }
-    const wanted = Object.keys(files).filter((path) => core.includes(path) || used.has(role(path)));
+    const all = Object.keys({ ...files, ...inflated });
+    const wanted = all.filter((path) => core.includes(path) || used.has(role(path)));
     await Promise.all(wanted.map(take));
     const cache = await caches.open(CACHE);
-    await cache.put(new URL("integrity.json", root), new Response(JSON.stringify(await readManifest())));
+    await cache.put(new URL(MANIFEST, root), json(await readManifest()));
   } catch (error) {
     await caches.delete(CACHE);
     throw error;
   }
 }
+
+/** @param {unknown} data */
+const json = (data) => new Response(JSON.stringify(data), { headers: { "content-type": "application/json" } });
 
 /** Loads a file, and insists that it was kept. @param {string} path */
 async function take(path) {
@@ -105,8 +154,11 @@ async function take(path) {
   if (!(await cache.match(new URL(path, root)))) throw new Error(`There is no room to keep ${path}.`);
 }
 
-/** Only this version's files stay. */
+/** Only this version's files stay, and as long as another tab runs with them, those of the version before. */
 async function clean() {
+  /** @type {{url: string}[]} */
+  const tabs = await worker.clients.matchAll({ type: "window", includeUncontrolled: true });
+  if (tabs.filter(({ url }) => url.startsWith(root)).length > 1) return;
   for (const name of await caches.keys()) {
     if (name.startsWith(PREFIX) && name !== CACHE) await caches.delete(name);
   }
@@ -116,10 +168,10 @@ async function clean() {
 async function answer(request) {
   const url = new URL(request.url);
   if (url.origin !== location.origin) return Response.error(); // the policy has refused it before
-  const { files, headers } = await readManifest();
+  const { files, inflated, headers } = await readManifest();
   const path = url.href.startsWith(root) ? decodeURI(url.pathname.slice(new URL(root).pathname.length)) : null;
   const name = path === "" ? "index.html" : path;
-  if (request.method === "GET" && name !== null && Object.hasOwn(files, name)) {
+  if (request.method === "GET" && name !== null && (Object.hasOwn(files, name) || Object.hasOwn(inflated, name))) {
     try {
       return await load(name);
     } catch (error) {
@@ -127,6 +179,10 @@ async function answer(request) {
       return new Response(text, { status: 502, statusText: "Refused", headers });
     }
   }
+  if (name === MANIFEST) return json(await readManifest());
+  // What a tab of the version before still asks for.
+  const older = request.method === "GET" && name !== null && (await caches.match(request.url));
+  if (older) return older;
   const response = await fetch(request);
   if (response.type !== "basic") return response;
   const empty = [101, 204, 205, 304].includes(response.status);
@@ -135,6 +191,13 @@ async function answer(request) {
   return new Response(empty ? null : response.body, { status, statusText, headers: all });
 }
 
+/** "use": a person wants this version now. "clean": a tab has started. @param {any} event */
+function hear(event) {
+  if (event.data === "use") event.waitUntil(worker.skipWaiting());
+  else if (event.data === "clean") event.waitUntil(clean());
+}
+
+worker.addEventListener("message", hear);
 worker.addEventListener("install", (/** @type {any} */ event) => event.waitUntil(install()));
 worker.addEventListener("activate", (/** @type {any} */ event) => event.waitUntil(clean()));
 worker.addEventListener("fetch", (/** @type {any} */ event) => event.respondWith(answer(event.request)));

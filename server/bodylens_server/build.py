@@ -4,14 +4,14 @@ The folder holds the map that the live server has, and three files at fixed addr
 `sw.js`, and `integrity.json`: the sha256, size and media type of every other file, with the headers that the service
 worker puts on each. `sw.js` carries the sha256 of `integrity.json`, so that one file vouches for all.
 
-A file that is too large for common static hosts is written gzipped; the page inflates it.
+Many static hosts compress nothing, or not what they take for binary. So what the page loads after the service worker is
+there lies in the folder gzipped as well, and the service worker inflates it; the plain file serves browsers without
+one. A file that is too large for common static hosts is there gzipped alone.
 """
 
 import argparse
-import gzip
 import hashlib
 import json
-import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,25 +22,31 @@ from bodylens_models.convert.error import ConversionError
 from bodylens_models.progress import Terminal
 from bodylens_server import cache, wheels
 from bodylens_server.app import HEADERS
+from bodylens_server.encoding import Encodings
 from bodylens_server.errors import Failure
-from bodylens_server.resource import Resource, from_bytes
+from bodylens_server.resource import Resource, from_bytes, from_file
 from bodylens_server.serve import MODELS
 from bodylens_server.site import Site
 
 LIMIT = 25 << 20  # bytes; what common static hosts allow a file
 INTEGRITY = "integrity.json"
 WORKER = "sw.js"
-INFLATED = {("ort", ".wasm"), ("models", ".onnx")}  # only the engine inflates what it loads
+INFLATED = {("ort", ".wasm"), ("models", ".onnx")}  # what the engine inflates where there is no service worker
+SMALL = 1 << 15  # bytes; below it another file is not worth its place
 
 Files = Mapping[str, Resource]
 
 
 @dataclass(frozen=True)
 class Part:
-    """A line of the size report. packed: bytes over the wire where the host compresses."""
+    """A line of the size report, in bytes: the folder's, the contents', and those that come over the wire.
+
+    folder: what the host keeps, plain and gzipped. size: each content once, plain. packed: each once, as it is sent.
+    """
 
     name: str
     files: int
+    folder: int
     size: int
     packed: int
 
@@ -59,29 +65,43 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.set_defaults(run=run)
 
 
-def pack(files: Files, limit: int) -> tuple[dict[str, Resource], list[str]]:
-    """Return the files with those over the limit gzipped, and the plain names of these."""
-    packed, names = {}, []
+def pack(files: Files, limit: int) -> tuple[dict[str, Resource], dict[str, Resource]]:
+    """Return the files with the gzipped ones among them, and those that are there gzipped alone."""
+    encodings = Encodings()
+    packed, absent = {}, {}
     for name, resource in files.items():
+        folder = name.split("/")[0]
+        smaller = None
+        # The page itself comes before there is a service worker: a second form would only be loaded once more.
+        if folder != "app" and resource.size >= SMALL:
+            encodings.make(resource, "gzip")
+            if encodings.size(resource, "gzip"):
+                smaller = packed[f"{name}.gz"] = from_file(encodings.path(resource, "gzip"))
         if resource.size <= limit:
             packed[name] = resource
             continue
-        # No time in the header: the same bytes every time.
-        smaller = from_bytes(gzip.compress(resource.read(), 9, mtime=0), ".gz")
-        if smaller.size > limit or (name.split("/")[0], resource.suffix) not in INFLATED:
+        absent[name] = resource
+        size = smaller.size if smaller else resource.size
+        if size > limit or (folder, resource.suffix) not in INFLATED:
             raise Failure(
-                f"{name} has {resource.size / 1e6:.1f} MB, gzipped {smaller.size / 1e6:.1f}, and static hosts allow "
+                f"{name} has {resource.size / 1e6:.1f} MB, gzipped {size / 1e6:.1f}, and static hosts allow "
                 f"{limit / 1e6:.1f}: choose other models with --models"
             )
-        packed[f"{name}.gz"] = smaller
-        names.append(name)
-    return packed, names
+    return packed, absent
+
+
+def describe(files: Files) -> dict[str, dict[str, str | int]]:
+    """Return what the service worker must know of each file."""
+    return {
+        name: {"sha256": resource.sha256, "bytes": resource.size, "type": resource.media_type}
+        for name, resource in sorted(files.items())
+    }
 
 
 def collect(site: Site, limit: int = LIMIT) -> dict[str, Resource]:
     """Return every file of the static site by its path."""
-    files, gzipped = pack(site.folders, limit)
-    files["index.html"] = site.front_page({**site.addresses, "worker": WORKER, "gzipped": gzipped})
+    files, absent = pack(site.folders, limit)
+    files["index.html"] = site.front_page({**site.addresses, "worker": WORKER, "gzipped": sorted(absent)})
     # All that the page needs before it knows which model and which provider it will use.
     app = site.addresses["app"]
     core = ["index.html", site.addresses["catalogue"], *(name for name in files if name.startswith(app))]
@@ -90,10 +110,8 @@ def collect(site: Site, limit: int = LIMIT) -> dict[str, Resource]:
         "version": site.addresses["version"],
         "headers": HEADERS,
         "core": sorted(core),
-        "files": {
-            name: {"sha256": resource.sha256, "bytes": resource.size, "type": resource.media_type}
-            for name, resource in sorted(files.items())
-        },
+        "files": describe(files),
+        "inflated": describe(absent),
     }
     files[INTEGRITY] = from_bytes(json.dumps(integrity, indent=1).encode(), ".json")
     worker = (site.web / WORKER).read_text(encoding="utf-8")
@@ -134,24 +152,52 @@ def write(files: Files, out: Path) -> None:
                     folder.rmdir()
 
 
+def wire(files: Files, name: str) -> int:
+    """Return the bytes that come over the wire for a content, from a host that compresses nothing."""
+    return (files.get(f"{name}.gz") or files[name]).size
+
+
 def measure(files: Files) -> list[Part]:
     """Return the sizes by part: the first folder of each path."""
     titles = {"app": "page", "ort": "onnxruntime-web", "pyodide": "Python", "three": "three.js", "models": "models"}
-    found: dict[str, list[tuple[int, int]]] = {}
+    inflated = json.loads(files[INTEGRITY].read())["inflated"]
+    found: dict[str, list[tuple[int, int, int, int]]] = {}
     for name, resource in files.items():
         title = titles[name.split("/")[0]] if "/" in name else "page"
-        small = resource.suffix == ".gz" or not resource.compressible
-        packed = resource.size if small else min(resource.size, len(zlib.compress(resource.read(), 6)))
-        found.setdefault(title, []).append((resource.size, packed))
-    return [Part(title, len(sizes), *map(sum, zip(*sizes, strict=True))) for title, sizes in sorted(found.items())]
+        plain = name.removesuffix(".gz")
+        if plain == name:
+            counts = (1, resource.size, resource.size, wire(files, name))
+        elif plain in files:
+            counts = (1, resource.size, 0, 0)
+        else:
+            counts = (1, resource.size, inflated[plain]["bytes"], resource.size)
+        found.setdefault(title, []).append(counts)
+    return [Part(title, *map(sum, zip(*sizes, strict=True))) for title, sizes in sorted(found.items())]
+
+
+def first_visit(files: Files, model: str) -> int:
+    """Return the bytes of a first visit with this model on a processor, from a host that compresses nothing."""
+    core = json.loads(files[INTEGRITY].read())["core"]
+    runtime = ["ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"]
+    wanted = {*core, INTEGRITY, WORKER}
+    for name in (name.removesuffix(".gz") for name in files):
+        folder, _, file = name.partition("/")
+        if (
+            (folder == "pyodide" and "/micropip" not in name)
+            or (folder == "ort" and name.split("/")[-1] in runtime)
+            or (folder == "models" and file.startswith(f"{model}."))
+        ):
+            wanted.add(name)
+    return sum(wire(files, name) for name in wanted)
 
 
 def report(parts: Sequence[Part]) -> str:
     """Return the table of sizes."""
-    total = Part("all", *(sum(getattr(part, key) for part in parts) for key in ("files", "size", "packed")))
-    lines = [f"  {'part':16}{'files':>6}{'MB':>8}{'gzipped':>9}"]
+    total = Part("all", *(sum(getattr(part, key) for part in parts) for key in ("files", "folder", "size", "packed")))
+    lines = [f"  {'part':16}{'files':>6}{'on the host':>13}{'plain':>8}{'sent':>8}   MB"]
     for part in [*parts, total]:
-        lines.append(f"  {part.name:16}{part.files:>6}{part.size / 1e6:>8.1f}{part.packed / 1e6:>9.1f}")
+        sizes = f"{part.folder / 1e6:>13.1f}{part.size / 1e6:>8.1f}{part.packed / 1e6:>8.1f}"
+        lines.append(f"  {part.name:16}{part.files:>6}{sizes}")
     return "\n".join(lines)
 
 
@@ -176,6 +222,9 @@ def run(arguments: argparse.Namespace) -> int:
     files = collect(Site(wheels.build(), models=arguments.models))
     write(files, out)
     print(f"\n  bodylens is in {out}: {len(files)} files for any static host.\n\n{report(measure(files))}\n")
+    largest = max(files, key=lambda name: files[name].size)
+    print(f"  A first visit with {arguments.models[0]} loads {first_visit(files, arguments.models[0]) / 1e6:.1f} MB.")
+    print(f"  The largest file is {largest}: {files[largest].size / 1e6:.1f} MB, and hosts allow {LIMIT / 1e6:.1f}.")
     print(f"  sha256 of {INTEGRITY}, which holds that of every file: {files[INTEGRITY].sha256}")
     print(f"  Try it: python -m http.server --bind 127.0.0.1 --directory {out}")
     return 0

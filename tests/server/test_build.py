@@ -33,7 +33,8 @@ def packages(tmp_path, monkeypatch):
         made = tmp_path / folder
         made.mkdir()
         for name in names:
-            (made / name).write_bytes(name.encode() * (1 + 40_000 * ("asyncify.wasm" in name)))
+            times = 1 + 40_000 * ("asyncify.wasm" in name) + 4_000 * (name == "pyodide.asm.wasm")
+            (made / name).write_bytes(name.encode() * times)
         monkeypatch.setattr(checkout, folder, made)
     (tmp_path / "PYODIDE" / "pyodide-lock.json").write_bytes(lock)
     (tmp_path / "PYODIDE" / "package.json").write_bytes(manifest)
@@ -168,13 +169,50 @@ def test_a_forged_manifest_removes_nothing_outside_the_folder(files, tmp_path):
     assert precious.read_text() == "mine"
 
 
-def test_the_sizes_add_up(files):
+def test_what_a_host_may_not_compress_comes_gzipped_as_well(files):
+    pyodide = told(files)["pyodide"]
+    plain, gzipped = files[pyodide + "pyodide.asm.wasm"], files[pyodide + "pyodide.asm.wasm.gz"]
+    assert gzip.decompress(gzipped.read()) == plain.read()
+    assert gzipped.size < plain.size
+    assert pyodide + "pyodide.mjs.gz" not in files, "a small file stays alone"
+    assert not [name for name in files if name.startswith("app/") and name.endswith(".gz")], (
+        "the page is loaded before there is anything that inflates"
+    )
+
+
+def test_the_manifest_knows_what_the_gzipped_files_hold(files):
+    integrity = json.loads(files["integrity.json"].read())
+    alone = told(files)["ort"] + "ort-wasm-simd-threaded.asyncify.wasm"
+    assert list(integrity["inflated"]) == [alone]
+    content = gzip.decompress(files[alone + ".gz"].read())
+    assert integrity["inflated"][alone] == {
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "bytes": len(content),
+        "type": "application/wasm",
+    }
+
+
+def test_the_sizes_add_up(site, files):
     parts = build.measure(files)
     assert [part.name for part in parts] == ["Python", "models", "onnxruntime-web", "page", "three.js"]
-    assert sum(part.size for part in parts) == sum(file.size for file in files.values())
+    assert sum(part.folder for part in parts) == sum(file.size for file in files.values())
     assert sum(part.files for part in parts) == len(files)
+    fixed = sum(files[name].size for name in ("index.html", "sw.js", "integrity.json"))
+    assert sum(part.size for part in parts) == fixed + sum(file.size for file in site.folders.values())
     assert all(0 < part.packed <= part.size for part in parts)
+    assert sum(part.packed for part in parts) < sum(part.size for part in parts)
     assert build.report(parts).splitlines()[-1].split()[:2] == ["all", str(len(files))]
+
+
+def test_a_first_visit_is_the_page_python_one_runtime_and_one_model(ready, web, python_files):
+    files = build.collect(Site(python_files, web), LIMIT)
+    loaded = build.first_visit(files, "selfie-general")
+    weights = {name: file.size for name, file in files.items() if name.endswith(".onnx")}
+    (other,) = (size for name, size in weights.items() if "selfie-landscape." in name)
+    (model,) = (size for name, size in weights.items() if "selfie-general." in name)
+    assert build.first_visit(files, "selfie-landscape") - loaded == other - model
+    everything = sum(build.wire(files, name.removesuffix(".gz")) for name in files if f"{name}.gz" not in files)
+    assert 0 < loaded < everything
 
 
 def test_the_command_writes_the_folder_and_tells_its_size(ready, python_files, web, tmp_path, monkeypatch, capsys):
@@ -186,6 +224,8 @@ def test_the_command_writes_the_folder_and_tells_its_size(ready, python_files, w
     assert main(["build", str(out), "--models", "selfie-general"]) == 0
     said = capsys.readouterr().out
     assert "files for any static host" in said
+    assert re.search(r"A first visit with selfie-general loads 0\.\d MB", said)
+    assert re.search(r"The largest file is \S+: \d\.\d MB, and hosts allow 26\.2", said)
     assert hashlib.sha256((out / "integrity.json").read_bytes()).hexdigest() in said
 
 

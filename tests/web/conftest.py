@@ -93,7 +93,7 @@ def write_site():
     """Build a site for a host that allows only small files, so that the network's wasm comes gzipped."""
 
     def write_site(host, web=checkout.WEB):
-        models = ["selfie-general", "selfie-general+webgl"]
+        models = ["selfie-general", "selfie-general+webgl", "selfie-landscape"]
         build.make_ready(models)
         files = build.collect(Site(wheels.build(), web, models), limit=12_000_000)
         build.write(files, host / "below" / "a path")
@@ -115,13 +115,41 @@ class BareHandler(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *args):
         pass
 
+    def copyfile(self, source, outputfile):
+        self.server.sent.append((self.path, os.fstat(source.fileno()).st_size))
+        super().copyfile(source, outputfile)
+
+
+class InflatingHandler(BareHandler):
+    """What some hosts do: they call a gzipped file the encoded form of what it holds."""
+
+    def end_headers(self):
+        if self.path.endswith(".gz"):
+            self.send_header("content-encoding", "gzip")
+        super().end_headers()
+
+
+class SlowHandler(BareHandler):
+    """A host that keeps one waiting for models until `server.opened` is set."""
+
+    def copyfile(self, source, outputfile):
+        if "/models/selfie" in self.path:
+            self.server.opened.wait(60)
+        super().copyfile(source, outputfile)
+
 
 class Host:
-    """A static host that says nothing about policies or isolation; it can be switched off."""
+    """A static host that says nothing about policies or isolation; it can be switched off.
 
-    def __init__(self, folder):
-        handler = functools.partial(BareHandler, directory=str(folder))
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    `sent` lists the paths that it was asked for and had, with the bytes of each body.
+    """
+
+    def __init__(self, folder, handler=BareHandler):
+        self.server = http.server.ThreadingHTTPServer(
+            ("127.0.0.1", 0), functools.partial(handler, directory=str(folder))
+        )
+        self.sent = self.server.sent = []
+        self.opened = self.server.opened = threading.Event()
         self.address = f"http://localhost:{self.server.server_port}/below/a%20path/"
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05})
         self.thread.start()
@@ -136,16 +164,30 @@ class Host:
 
 @pytest.fixture
 def start_host():
-    """Start static hosts: `start_host(folder)`."""
+    """Start static hosts: `start_host(folder, handler=BareHandler)`."""
     hosts = []
 
-    def start_host(folder):
-        hosts.append(Host(folder))
+    def start_host(folder, handler=BareHandler):
+        hosts.append(Host(folder, handler))
         return hosts[-1]
 
     yield start_host
     for host in hosts:
         host.stop()
+
+
+@pytest.fixture
+def inflating_host(built, start_host):
+    """Give a static host that sends gzipped files as the encoded form of what they hold."""
+    return start_host(built, InflatingHandler)
+
+
+@pytest.fixture
+def slow_host(built, start_host):
+    """Give a static host that holds models back until its `opened` is set."""
+    host = start_host(built, SlowHandler)
+    yield host
+    host.opened.set()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The static site on a host that knows nothing of it: private, isolated, offline; or what it says instead."""
 
+import gzip
 import json
 import shutil
 import time
@@ -48,9 +49,45 @@ def test_a_first_visit_ends_private_isolated_and_with_a_mask(visit, wait_state, 
     assert page.evaluate("bodylens.stats().threads") > 1
     assert page.inner_text("#privacy-badge") == "Private: nothing left this device"
     assert page.locator("#unprotected").is_hidden()
-    loaded = [request.url for request in opened.requests]
-    assert any(url.endswith("ort-wasm-simd-threaded.wasm.gz") for url in loaded), "what is too large comes gzipped"
     assert opened.errors == []
+
+
+def test_a_first_visit_to_a_host_that_compresses_nothing_loads_gzipped_files_once(visit, wait_state, host, built):
+    page = visit(SAMPLE, at=host.address).page
+    wait_state(page, "running")
+    large = [(path, size) for path, size in host.sent if size > 100_000]
+    assert len(set(large)) == len(large), "nothing heavy comes twice"
+    python = [path for path, _ in large if "/pyodide/" in path]
+    assert {path.rsplit("/", 1)[1] for path in python} >= {"pyodide.asm.wasm.gz", "python_stdlib.zip.gz"}
+    assert not [path for path, _ in large if path.endswith((".wasm", ".whl", ".zip", ".mjs"))]
+    plain = sum(path.stat().st_size for path in built.glob("**/pyodide/**/*") if path.suffix != ".gz")
+    packed = sum(size for path, size in host.sent if "/pyodide/" in path)
+    assert packed < 0.45 * plain
+    # What comes inflated out of the service worker is still wasm that compiles while it streams.
+    told = page.evaluate(
+        """async () => {
+          const { pyodide } = JSON.parse(document.querySelector('meta[name="bodylens:site"]').content);
+          const response = await fetch(new URL(pyodide + "pyodide.asm.wasm", document.baseURI));
+          return [response.headers.get("content-type"), response.headers.get("content-encoding"),
+            Number(response.headers.get("content-length")) === (await response.arrayBuffer()).byteLength];
+        }"""
+    )
+    assert told == ["application/wasm", None, True]
+
+
+def test_a_host_that_inflates_gzipped_files_by_itself_is_trusted_no_less(visit, wait_state, inflating_host):
+    opened = visit(SAMPLE, at=inflating_host.address)
+    wait_state(opened.page, "running")
+    assert any(path.endswith("pyodide.asm.wasm.gz") for path, _ in inflating_host.sent)
+    assert opened.page.locator("#privacy-open").is_visible()
+    assert opened.errors == []
+
+
+def test_a_changed_gzipped_file_is_refused_for_the_plain_one(visit, wait_state, host, changed):
+    changed("**/pyodide/*/pyodide.asm.wasm.gz", gzip.compress(b"another program"))
+    page = visit(SAMPLE, at=host.address).page
+    wait_state(page, "running")
+    assert any(path.endswith("pyodide.asm.wasm") for path, _ in host.sent)
 
 
 def test_neither_the_page_nor_its_workers_can_fetch_from_elsewhere(visit, wait_state, host):
@@ -99,13 +136,14 @@ def test_without_service_workers_it_says_so_and_goes_on_with_one_thread(visit, w
     assert page.locator("#privacy-open").is_hidden(), "no promise that is not kept"
     assert page.evaluate("crossOriginIsolated") is False
     assert page.evaluate("bodylens.stats().threads") == 1
+    assert any(path.endswith("ort-wasm-simd-threaded.wasm.gz") for path, _ in host.sent), "too large, the page inflates"
 
 
-def test_a_service_worker_that_never_takes_over_costs_one_reload(visit, wait_state, host):
+def test_a_service_worker_that_never_takes_over_costs_two_reloads(visit, wait_state, host):
     never = f"{LOADS}; Object.defineProperty(ServiceWorkerContainer.prototype, 'controller', {{ value: null }})"
     page = visit(at=host.address, script=never).page
     wait_state(page, "ready")
-    assert page.evaluate("sessionStorage.loads") == "2"
+    assert page.evaluate("sessionStorage.loads") == "3"
     assert "the service worker does not reach this page" in page.inner_text("#unprotected")
     assert page.locator("#privacy-open").is_hidden()
 
@@ -146,6 +184,7 @@ def test_a_changed_file_of_the_page_is_refused_and_the_promise_not_given(visit, 
 
 def test_a_changed_model_is_refused(visit, host, changed):
     changed("**/models/selfie-general.*.onnx", b"other weights")
+    changed("**/models/selfie-general.*.onnx.gz", gzip.compress(b"other weights"))
     page = visit(SAMPLE, at=host.address).page
     page.wait_for_selector('html[data-state="error"]', state="attached", timeout=60000)
     assert "the server said 502" in page.inner_text("#message-card")
@@ -214,3 +253,34 @@ def test_a_new_version_takes_over_whole_and_leaves_nothing_of_the_old(visit, wai
     fetched = [request.url for request in third.requests if request.service_worker]
     assert not [url for url in fetched if "/ort/" in url or "/pyodide/" in url], "what did not change is not fetched"
     assert third.errors == []
+
+
+def test_a_new_version_is_used_at_once_where_a_person_wishes_so_and_only_there(visit, wait_state, publish):
+    address = publish.host.address
+    program = "document.querySelector('script[type=module]').src"
+    other = visit(SAMPLE, at=address)
+    wait_state(other.page, "running")
+    before = other.page.evaluate(program)
+    publish("// a later version")
+    page = visit(SAMPLE, at=address, again=other).page
+    wait_state(page, "running")
+    page.locator("#new-version").wait_for(timeout=30000)
+    assert page.evaluate(program) == before, "nobody has asked for it yet"
+    with page.expect_navigation():
+        page.click("#new-version-use")
+    wait_state(page, "running")
+    assert page.evaluate(program) != before
+    assert page.locator("#new-version").is_hidden()
+    # The other tab goes on with the version before, and still has what belongs to it.
+    other.page.locator("#new-version-text", has_text="Another tab uses a new version").wait_for()
+    assert other.state == "running"
+    assert other.page.evaluate(program) == before
+    assert other.page.evaluate(FETCH, before) == "basic"
+    assert len(page.evaluate("caches.keys()")) == 2
+    other.page.close()
+    page.reload()
+    wait_state(page, "running")
+    until = time.monotonic() + 20
+    while len(page.evaluate("caches.keys()")) > 1:
+        assert time.monotonic() < until, "the old cache is still there"
+        page.wait_for_timeout(100)

@@ -3,6 +3,7 @@ import { Backend } from "./backend.js";
 import { background } from "./backgrounds.js";
 import { table } from "../engine/tables.js";
 import { Engine } from "./engine.js";
+import { Offline } from "./offline.js";
 import { Panel } from "./panel.js";
 import { partNumbers } from "./parts.js";
 import { startPrivacy } from "./privacy.js";
@@ -32,6 +33,7 @@ class App {
   site = readSite();
   stage = new Stage((action) => this.act(action));
   backend = new Backend(this.site.version);
+  offline = new Offline(this.site);
   engine = new Engine(this.site, element("canvas-holder"), (message) => this.hear(message));
   panel = new Panel(this.settings, {
     openFile: (file) => void this.open(() => openFile(file), "file"),
@@ -74,6 +76,8 @@ class App {
   /** @param {string} unprotected why the browser does not enforce the promise; "" where it does */
   start(unprotected) {
     if (!unprotected) startPrivacy();
+    if (!unprotected) this.site.gzipped = []; // the service worker inflates
+    void this.offline.show();
     element("unprotected").hidden = !unprotected;
     element("unprotected").textContent = unprotected;
     if (!("transferControlToOffscreen" in HTMLCanvasElement.prototype)) {
@@ -369,6 +373,7 @@ class App {
       if (!this.running || passed) {
         this.running = true;
         this.show();
+        void this.offline.show(); // what this picture needed is kept now
       }
     },
     stats: ({ stats }) => {

@@ -1,7 +1,11 @@
 // On a static host the headers that enforce the promise come from a service worker: nothing starts before it is there.
+import { watchVersions } from "./versions.js";
 
-/** Remembers, for this tab, that the page was loaded anew for the service worker's sake. */
+/** Remembers, for this tab, how often in a row the page was loaded anew for the service worker's sake. */
 const RELOADED = "bodylens-reloaded";
+
+/** How often that may be: one is enough, but for a reload past all caches, after which Chromium may need another. */
+const RELOADS = 2;
 
 /** How long the service worker may take, milliseconds. */
 const PATIENCE = 60000;
@@ -18,7 +22,7 @@ export async function protect({ worker }) {
   if (serviceWorker.controller) {
     remember("");
     // Looks for a new version, where there is a network.
-    void serviceWorker.register(worker).then(announce, () => undefined);
+    void serviceWorker.register(worker).then(watchVersions, () => undefined);
     return "";
   }
   try {
@@ -26,21 +30,24 @@ export async function protect({ worker }) {
   } catch (error) {
     return unprotected(error instanceof Error ? error.message : String(error));
   }
-  // Twice in a row would be for ever: something keeps the worker from this page, or nothing can be remembered here.
-  const twice = remembered();
-  if (!remember(twice ? "" : "yes") || twice) return unprotected("the service worker does not reach this page");
+  // Without an end it would be for ever: something keeps the worker from this page, or nothing can be remembered here.
+  const tried = Number(remembered());
+  const over = tried >= RELOADS;
+  if (!remember(over ? "" : String(tried + 1)) || over)
+    return unprotected("the service worker does not reach this page");
+  await loaded();
   location.reload();
   return new Promise(() => undefined);
 }
 
-/** Says so when a new version was installed beside this one. @param {ServiceWorkerRegistration} registration */
-function announce(registration) {
-  const look = () => {
-    if (!registration.waiting) return;
-    /** @type {HTMLElement} */ (document.getElementById("new-version")).hidden = false;
-  };
-  registration.addEventListener("updatefound", () => registration.installing?.addEventListener("statechange", look));
-  look();
+/**
+ * A reload past all caches goes past the service worker as well, and so does every other that begins before it has ended.
+ */
+async function loaded() {
+  if (document.readyState !== "complete") {
+    await new Promise((resolve) => addEventListener("load", resolve, { once: true }));
+  }
+  await new Promise((resolve) => setTimeout(resolve));
 }
 
 /** @param {string} why */
