@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bodylens import bodypix, posenet
 from bodylens_models import cards, catalogue, store
 from bodylens_models.catalogue import UnknownModel
 
@@ -30,6 +31,20 @@ def test_every_entry_says_what_a_person_must_know(name, variant):
         assert file.mirror or file.urls or (file.npm and entry.source.package)
     assert bool(entry.source.files) != bool(entry.unavailable)
     assert entry.unavailable or entry.onnx, "the sha256 of what the conversion gives"
+
+
+@pytest.mark.parametrize("model", [*posenet.INPUTS, *bodypix.INPUTS])
+def test_what_the_page_may_ask_for_is_fetched_together(model):
+    entry = catalogue.entry(model)
+    inputs = (posenet.INPUTS | bodypix.INPUTS)[model]
+    labels = {inputs.choose(stride, *size, False)[0] for stride, sizes in inputs.sizes.items() for size in sizes}
+    for stride, sizes in inputs.sizes.items():
+        for width, height in sizes:
+            label, size = inputs.choose(stride, width, height, False)
+            chosen = catalogue.entry(model, label.partition("+")[2] or None)
+            assert size == (width, height) == (chosen.input.width, chosen.input.height)
+            assert chosen.options.get("stride", stride) == stride
+    assert entry.unavailable or set(entry.raw.get("together", [model])) == labels
 
 
 def test_variants_join():

@@ -12,6 +12,11 @@ from bodylens_models import store
 
 PICTURES = Path(__file__).parents[1] / "pictures"
 
+VARIANTS = {
+    "posenet-075": ["", "+small", "+large", "+wide", "+stride8", "+stride32"],
+    "bodypix-050": ["", "+small", "+stride8"],
+}
+
 POSES = """
 import bodylens, json
 detector = await bodylens.create_detector("{model}")
@@ -35,13 +40,25 @@ json.dumps([parts.tolist(), people.segmentation.instances((240, 240)).tolist()])
 """
 
 
+@pytest.fixture(scope="module", autouse=True)
+def troubles():
+    """Make everything ready before a page asks what there is; why what is missing cannot be had, by label."""
+    found = {}
+    for label in (f"{model}{variant}" for model, variants in VARIANTS.items() for variant in variants):
+        name, _, variant = label.partition("+")
+        try:
+            store.ensure(name, variant or None)
+        except store.ModelUnavailable as error:
+            found[label] = str(error)
+    return found
+
+
 @pytest.fixture
-def ready():
+def ready(troubles):
     def ready(*labels):
         for label in labels:
-            name, _, variant = label.partition("+")
-            if store.state(name, variant or None).state != "ready":
-                pytest.skip(f"{label} has not been fetched: bodylens models fetch {name}")
+            if label in troubles:
+                pytest.skip(troubles[label])
 
     return ready
 
@@ -77,6 +94,30 @@ def test_poses_in_the_page_are_those_found_natively(ready, page, picture, model)
             if counts
         ]
         assert np.median(gaps) < 5
+
+
+OPTIONS = {
+    "posenet-075+small": {"input_resolution": 257},
+    "posenet-075+large": {"input_resolution": 600},
+    "posenet-075+wide": {"input_resolution": (640, 360)},
+    "posenet-075+stride8": {"output_stride": 8},
+    "posenet-075+stride32": {"output_stride": 32},
+    "bodypix-050+small": {"internal_resolution": "low"},
+    "bodypix-050+stride8": {"output_stride": 8},
+}
+
+
+def test_every_size_and_stride_finds_in_the_page_whom_it_finds_natively(ready, page, picture):
+    for label, options in OPTIONS.items():
+        ready(label)
+        model = label.partition("+")[0]
+        detector = bodylens.create_detector(model, **options)
+        assert detector.pipeline.ahead(bodylens.Frame(0, 0.0, picture.shape[1], picture.shape[0]))[0].model == label
+        native = bodylens.to_record(detector.estimate_poses(picture))["people"]
+        found = python(page, POSES.replace('"{model}"', f'"{model}", **{options!r}'))["people"]
+        assert [person["id"] for person in found] == [person["id"] for person in native], label
+        for here, there in zip(found, native, strict=True):
+            assert here["score"] == pytest.approx(there["score"], abs=0.05), label
 
 
 def test_the_calls_of_2018_work_in_the_page(ready, page, picture):
