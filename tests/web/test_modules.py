@@ -124,15 +124,15 @@ def test_a_late_mask_is_summarised_by_its_probabilities():
 
 @pytest.mark.parametrize("name", draw.TABLES)
 def test_the_tables_of_colours_are_those_of_python(name):
-    colors = javascript("engine/tables.js", "(m, d) => m.table(d)", name)
+    colors = javascript("tables.js", "(m, d) => m.table(d)", name)
     np.testing.assert_allclose(np.multiply(colors, 255), draw.TABLES[name], atol=1e-6)
 
 
 def test_a_table_of_ones_own_is_24_colours():
     own = ",".join(f"{i:02x}00ff" for i in range(24))
-    assert javascript("engine/tables.js", "(m, d) => m.table(d)", own)[5] == pytest.approx([5 / 255, 0, 1])
+    assert javascript("tables.js", "(m, d) => m.table(d)", own)[5] == pytest.approx([5 / 255, 0, 1])
     assert (
-        javascript("engine/tables.js", "(m, d) => [m.table(d), m.table('none'), m.table('')]", own[:-2]) == [None] * 3
+        javascript("tables.js", "(m, d) => [m.table(d), m.table('none'), m.table('')]", own[:-2]) == [None] * 3
     )
 
 

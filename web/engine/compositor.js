@@ -5,7 +5,7 @@ import { Painter } from "./painter.js";
 import { GUIDE, PERSON } from "./person.glsl.js";
 import { Skeletons } from "./skeletons.js";
 import { unpack } from "../people.js";
-import { table } from "./tables.js";
+import { table } from "../tables.js";
 
 /** @type {View} */
 export const VIEW = {

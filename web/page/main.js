@@ -1,7 +1,7 @@
 // The page: wires settings, source, workers and what is seen. Nothing here works on pixels.
 import { Backend } from "./backend.js";
 import { background } from "./backgrounds.js";
-import { table } from "../engine/tables.js";
+import { table } from "../tables.js";
 import { Engine } from "./engine.js";
 import { Offline } from "./offline.js";
 import { Panel } from "./panel.js";

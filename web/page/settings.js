@@ -1,6 +1,6 @@
 // What the person chose. It is always in the address, so that a link is a set-up.
 
-import { table } from "../engine/tables.js";
+import { table } from "../tables.js";
 import { partNumbers } from "./parts.js";
 
 /** @typedef {string | number | boolean} Value */

@@ -1,6 +1,7 @@
 // The background out of focus. Only background pixels are averaged, so no person bleeds into it.
 // Two one-dimensional Gaussians on a small copy of the frame; colours are premultiplied by their share of background.
 import { PERSON } from "../person.glsl.js";
+import { Gaussian } from "./gaussian.js";
 
 /** Standard deviation on the small copy, in its pixels: enough that enlarging it shows no grid. */
 const SIGMA = 2.5;
@@ -25,33 +26,11 @@ void main() {
   small /= taps * taps;
 }`;
 
-const GAUSSIAN = `
-uniform sampler2D u_small;
-uniform vec2 u_step;
-uniform float u_sigma;
-out vec4 soft;
-void main() {
-  soft = texture(u_small, v_at);
-  float weights = 1.0;
-  for (int i = 1; i <= 7; i += 2) {
-    // Two taps for the price of one: the sampler mixes neighbours in the ratio of their weights.
-    float near = exp(-0.5 * float(i * i) / (u_sigma * u_sigma));
-    float far = exp(-0.5 * float((i + 1) * (i + 1)) / (u_sigma * u_sigma));
-    float both = near + far;
-    if (both < 1e-5) break;
-    vec2 reach = u_step * (float(i) + far / both);
-    soft += both * (texture(u_small, v_at + reach) + texture(u_small, v_at - reach));
-    weights += 2.0 * both;
-  }
-  soft /= weights;
-}`;
-
 /** @returns {import("./index.js").Effect} */
 export const blur = () => {
   /** @type {import("../painter.js").Target | null} */
   let small = null;
-  /** @type {import("../painter.js").Target | null} */
-  let across = null;
+  let gaussian = new Gaussian();
   return {
     shade: `
 uniform sampler2D u_soft;
@@ -65,16 +44,13 @@ vec4 shade(vec2 at, vec2 seen, vec3 frame, float person) {
       const width = Math.max(1, Math.round(frameWidth / factor));
       const height = Math.max(1, Math.round(frameHeight / factor));
       small = painter.target(small, width, height);
-      across = painter.target(across, width, height);
       const taps = Math.min(4, Math.ceil(factor / 2));
       painter.pass(SHRINK, { ...uniforms, u_footprint: [1 / width, 1 / height], u_taps: taps }, small);
-      const u_sigma = sigma / factor;
-      painter.pass(GAUSSIAN, { u_small: small.texture, u_step: [1 / width, 0], u_sigma }, across);
-      painter.pass(GAUSSIAN, { u_small: across.texture, u_step: [0, 1 / height], u_sigma }, small);
-      return { u_soft: small.texture };
+      return { u_soft: gaussian.blur(painter, small.texture, width, height, sigma / factor, false) };
     },
     forget() {
-      small = across = null;
+      small = null;
+      gaussian = new Gaussian();
     },
   };
 };

@@ -1,5 +1,5 @@
 // Each person in a colour of their own, which follows them as their id does.
-import { PEOPLE } from "../tables.js";
+import { PEOPLE } from "../../tables.js";
 import { Layer, OVER } from "./layer.js";
 import { texels } from "./parts.js";
 
