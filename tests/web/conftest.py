@@ -247,17 +247,27 @@ def browser(launch):
     return launch()
 
 
+def begin_with(route, script):
+    """Let a script of the site begin with another."""
+    response = route.fetch()
+    headers = {name: value for name, value in response.headers.items() if name != "content-encoding"}
+    route.fulfill(response=response, headers=headers, body=f"{script};\n{response.text()}")
+
+
 @pytest.fixture
 def visit(launch, server):
     """Open the page: `visit(query="", camera="fake", webgpu=True, script="", **context)`.
 
-    `script` runs in the page before its own program, and the other options are those of playwright's contexts. Every
+    `script` runs in the page before its own program, `worker` in its workers before theirs, and the other options are
+    those of playwright's contexts. Every
     visit has storage of its own; `again=visit` reuses that of an earlier one. `at` is another address
     than the server's.
     """
     contexts = []
 
-    def visit(query="", *, camera="fake", webgpu=True, script="", again=None, program=True, at=None, **options):
+    def visit(
+        query="", *, camera="fake", webgpu=True, script="", worker="", again=None, program=True, at=None, **options
+    ):
         if again:
             context = again.page.context
         else:
@@ -270,6 +280,8 @@ def visit(launch, server):
         page.on("console", lambda message: message.type == "error" and opened.errors.append(message.text))
         if script:
             page.add_init_script(script)
+        if worker:
+            page.route("**/worker.js", lambda route: begin_with(route, worker))
         if not program:
             page.route("**/page/main.js", lambda route: route.abort())
         page.goto((at or f"{server}/") + query)

@@ -5,9 +5,9 @@ import io
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import cv2
 import numpy as np
 import pytest
+from drawn import frames_out, snapshot
 
 import bodylens
 
@@ -33,36 +33,6 @@ def current_mask(page, model="selfie-general"):
 
 def iou(a, b):
     return (a & b).sum() / (a | b).sum()
-
-
-def snapshot(page):
-    """Give what is drawn as (h, w, 3|4) uint8."""
-    text = page.evaluate(
-        """async () => {
-          const blob = await bodylens.snapshot();
-          const bytes = new Uint8Array(await blob.arrayBuffer());
-          return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
-        }"""
-    )
-    image = cv2.imdecode(np.frombuffer(base64.b64decode(text), np.uint8), cv2.IMREAD_UNCHANGED)
-    return cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA if image.shape[2] == 4 else cv2.COLOR_BGR2RGB)
-
-
-def frames_out(page, count, timeout=60):
-    """Wait until so many frames were drawn since the engine's start."""
-    page.evaluate(
-        """([count, timeout]) => new Promise((resolve, reject) => {
-          const end = performance.now() + 1000 * timeout;
-          const look = () => {
-            if ((bodylens.stats().frames?.out ?? 0) >= count) resolve();
-            else if (performance.now() > end) reject(new Error(`only ${bodylens.stats().frames?.out} frames`));
-            else requestAnimationFrame(look);
-          };
-          look();
-        })""",
-        [count, timeout],
-    )
-    return page.evaluate("bodylens.stats()")
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,7 @@ void main() {
 }`;
 
 /** Colours of sides, as a person looking at the picture tells them apart. @type {Record<string, Color>} */
-const COLORS = { left: [1, 0.62, 0.2], right: [0.25, 0.78, 1], middle: [1, 1, 1] };
+export const COLORS = { left: [1, 0.62, 0.2], right: [0.25, 0.78, 1], middle: [1, 1, 1] };
 
 /** How thick plain skeletons are, pixels of the frame. ref: pysrc/bodylens/draw.py */
 const PLAIN = { radius: 4, bone: 1 };

@@ -2,6 +2,9 @@
 
 /** How many frames the medians look back. */
 const WINDOW = 90;
+/** Milliseconds that the pace looks back, and the frames that it needs. */
+const PACE = 3000;
+const ENOUGH = 4;
 
 /**
  * What is measured, in milliseconds: waiting for a frame; cropping it; the networks; what is done to their masks; Python
@@ -17,12 +20,15 @@ export class Stats {
   #stages = new Map();
   /** @type {number[]} */
   #ends = [];
+  /** @type {{at: number, ms: number}[]} */
+  #totals = [];
   out = 0;
 
   /** @param {Stage} stage @param {number} ms */
   add(stage, ms) {
     let values = this.#stages.get(stage);
     if (!values) this.#stages.set(stage, (values = []));
+    if (stage === "total") this.#totals.push({ at: performance.now(), ms });
     values.push(ms);
     if (values.length > WINDOW) values.shift();
   }
@@ -46,8 +52,18 @@ export class Stats {
     /** @type {Record<string, number>} */
     const medians = {};
     for (const [stage, values] of this.#stages) {
-      medians[stage] = values.toSorted((a, b) => a - b)[values.length >> 1];
+      medians[stage] = median(values);
     }
     return medians;
   }
+
+  /** Median milliseconds of a whole frame over the last seconds; null where there were too few. */
+  get pace() {
+    const now = performance.now();
+    this.#totals = this.#totals.filter(({ at }) => now - at < PACE);
+    return this.#totals.length < ENOUGH ? null : median(this.#totals.map(({ ms }) => ms));
+  }
 }
+
+/** @param {number[]} values */
+const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];

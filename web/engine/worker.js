@@ -2,11 +2,12 @@
 import { countDownloads, countMemories, downloaded } from "../downloads.js";
 import { unpack } from "../people.js";
 import { serveClient } from "./clients.js";
-import { Compositor } from "./compositor.js";
+import { Compositor, NoWebGL2 } from "./compositor.js";
 import { Decider } from "./decider.js";
 import { Frames } from "./frames.js";
 import { Masks, unite } from "./masks.js";
 import { maskMatrix, ModelMissing, Networks, ProviderMissing, ProviderWrong } from "./networks.js";
+import { PlainCompositor } from "./plain.js";
 import { Stats } from "./stats.js";
 
 /** @typedef {import("./decider.js").Request} Request */
@@ -25,6 +26,20 @@ const heap = countMemories();
 function fail(code, error, action) {
   const message = error instanceof Error ? error.message : String(error);
   scope.postMessage({ type: "error", code, message, action });
+}
+
+/**
+ * The best that this browser can draw with.
+ * @param {OffscreenCanvas} canvas @param {{lost: () => void, restored: () => void}} on
+ * @returns {Compositor | PlainCompositor}
+ */
+function openCompositor(canvas, on) {
+  try {
+    return new Compositor(canvas, on);
+  } catch (error) {
+    if (error instanceof NoWebGL2) return new PlainCompositor(canvas);
+    throw error;
+  }
 }
 
 class Engine {
@@ -49,6 +64,7 @@ class Engine {
     this.release = () => void resolve(undefined);
   });
   #index = 0;
+  #size = { width: 0, height: 0 };
   #failures = 0;
   #clients = 0;
   #reported = 0;
@@ -60,7 +76,7 @@ class Engine {
    */
   constructor({ site, backend, model, canvas, python, patient }) {
     this.backend = backend;
-    this.compositor = new Compositor(canvas, {
+    this.compositor = openCompositor(canvas, {
       lost: () => fail("graphics-lost", "The graphics driver took the canvas away; it comes back by itself.", ""),
       restored: () => scope.postMessage({ type: "restored" }),
     });
@@ -119,6 +135,9 @@ class Engine {
   async #frame(networks, shot) {
     const begun = performance.now();
     const { width, height, time } = shot;
+    // A phone was turned, or its camera changed: what was smoothed before has another shape.
+    if (width !== this.#size.width || height !== this.#size.height) this.masks.forget("live");
+    this.#size = { width, height };
     const frame = { index: this.#index++, time, width, height };
     const spent = { network: 0, draw: 0 };
     /** @param {Request[]} requests */
@@ -283,11 +302,12 @@ class Engine {
     const now = performance.now();
     if (now - this.#reported < REPORT) return;
     this.#reported = now;
-    const { fps, latency, out } = this.stats;
+    const { fps, latency, pace, out } = this.stats;
+    const { kind: drawing } = this.compositor;
     const frames = { ...this.frames.counts, out };
     scope.postMessage({
       type: "stats",
-      stats: { fps, latency, frames, bytes: downloaded(), heap: heap(), backend: this.backend },
+      stats: { fps, latency, pace, frames, bytes: downloaded(), heap: heap(), backend: this.backend, drawing },
     });
   }
 }

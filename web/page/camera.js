@@ -56,15 +56,24 @@ export class Camera {
     if ("MediaStreamTrackProcessor" in globalThis) {
       const { readable } = new MediaStreamTrackProcessor({ track: this.track });
       engine.send({ type: "source", source: { kind: "stream", stream: readable } }, [readable]);
-    } else if (features.trackProcessor) {
-      const track = this.track.clone();
-      const source = { kind: "track", track };
-      engine.send({ type: "source", source }, [/** @type {Transferable} */ (/** @type {unknown} */ (track))]);
-    } else {
+    } else if (!features.trackProcessor || !this.#sendTrack(engine)) {
       const video = document.createElement("video");
       Object.assign(video, { muted: true, playsInline: true, srcObject: new MediaStream([this.track]) });
       await video.play();
       this.#pusher = new Pusher(video, engine);
+    }
+  }
+
+  /** @param {import("./engine.js").Engine} engine @returns {boolean} whether the browser hands tracks to workers */
+  #sendTrack(engine) {
+    const track = this.track.clone();
+    try {
+      const transfer = [/** @type {Transferable} */ (/** @type {unknown} */ (track))];
+      engine.send({ type: "source", source: { kind: "track", track } }, transfer);
+      return true;
+    } catch {
+      track.stop();
+      return false;
     }
   }
 

@@ -71,7 +71,7 @@ class App {
   #picture = null;
   #pictureSent = false;
   #viewAsked = false;
-  #features = Promise.withResolvers();
+  #features = promise();
 
   /** @param {string} unprotected why the browser does not enforce the promise; "" where it does */
   start(unprotected) {
@@ -130,7 +130,7 @@ class App {
   #renew() {
     this.problem = null;
     this.ready = this.running = this.#pictureSent = false;
-    this.#features = Promise.withResolvers();
+    this.#features = promise();
   }
 
   /** Gives a fresh engine what it needs. */
@@ -149,7 +149,7 @@ class App {
     try {
       await source.attach(this.engine, features);
     } catch (error) {
-      this.fail(error);
+      if (source === this.source) this.fail(error);
     }
   }
 
@@ -510,6 +510,14 @@ class App {
     const pageHeap = performance.memory?.usedJSHeapSize ?? null;
     return structuredClone({ state, ...stats, startup, python, pageHeap, longTasks, downloads: parts });
   }
+}
+
+/** A promise and what resolves it. @returns {{promise: Promise<any>, resolve: (value: any) => void}} */
+function promise() {
+  /** @type {(value: any) => void} */
+  let resolve = () => undefined;
+  const promise = new Promise((given) => (resolve = given));
+  return { promise, resolve };
 }
 
 /** More pixels than the screen shows would be drawn for nothing. */

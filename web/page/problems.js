@@ -82,7 +82,9 @@ const SENTENCES = {
   },
   "browser-old": {
     title: "This browser is too old",
-    text: "bodylens draws outside the page's main thread, which this browser cannot do. Please use a current one.",
+    text:
+      "bodylens draws outside the page's main thread, which this browser cannot do. " +
+      "Please use Chrome or Edge 111, Firefox 121, Safari 16.4 or a later one.",
     actions: ["reload"],
   },
   "no-webgpu": {
@@ -107,7 +109,7 @@ const SENTENCES = {
   },
   "no-webgl2": {
     title: "The picture cannot be drawn",
-    text: "This browser gives no WebGL2. Switch hardware acceleration on, or use a current browser.",
+    text: "Nothing can be drawn in this browser's workers. Switch hardware acceleration on, or use a current browser.",
     actions: ["reload"],
   },
   "graphics-lost": {

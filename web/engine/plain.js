@@ -1,0 +1,199 @@
+// Draws on a 2D canvas, for browsers whose workers have no WebGL2: the same picture with plainer edges.
+import { unpack } from "../people.js";
+import { VIEW } from "./compositor.js";
+import { COLORS } from "./skeletons.js";
+
+/** @typedef {import("./compositor.js").Bodies} Bodies */
+/** @typedef {OffscreenCanvasRenderingContext2D} Context */
+
+/** Longest side of the copy that is enlarged again for a blurred background, in standard deviations of the blur. */
+const BLURRED = 0.75;
+
+/** @returns {Context} */
+function open(canvas = new OffscreenCanvas(1, 1)) {
+  const context = canvas.getContext("2d");
+  if (!context) throw new Error("This browser draws nothing in workers: it has neither WebGL2 nor a 2D canvas there.");
+  return context;
+}
+
+/** Gives a canvas a size, and so a clean start. @param {Context} context @param {number} width @param {number} height */
+function clear(context, width, height) {
+  const { canvas } = context;
+  if (canvas.width !== width) canvas.width = width;
+  if (canvas.height !== height) canvas.height = height;
+  context.reset?.();
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.globalCompositeOperation = "source-over";
+  context.clearRect(0, 0, width, height);
+}
+
+/** The same interface as the compositor's. */
+export class PlainCompositor {
+  kind = "2d";
+  lost = false;
+  /** The frame, in its own size. */
+  #frame = open();
+  /** The person alone, or their tint. */
+  #person = open();
+  /** How much of each cell is person, in alpha. */
+  #mask = open();
+  #soft = open();
+  #last = {
+    frameWidth: 0,
+    frameHeight: 0,
+    mask: /** @type {MaskImage | null} */ (null),
+    bodies: /** @type {Bodies | null} */ (null),
+    view: VIEW,
+  };
+
+  /** @param {OffscreenCanvas} canvas */
+  constructor(canvas) {
+    this.canvas = canvas;
+    this.context = open(canvas);
+  }
+
+  /**
+   * Keeps a frame with its mask and draws both. Without a mask the frame is drawn as it is.
+   * @param {VideoFrame | ImageBitmap} frame stays open
+   * @param {number} frameWidth pixels, as displayed @param {number} frameHeight
+   * @param {MaskImage | null} mask
+   * @param {Partial<View>} view
+   * @param {Bodies | null} [bodies] whose skeletons are drawn on top
+   */
+  draw(frame, frameWidth, frameHeight, mask, view, bodies = null) {
+    clear(this.#frame, frameWidth, frameHeight);
+    this.#frame.drawImage(frame, 0, 0, frameWidth, frameHeight);
+    this.#last = { frameWidth, frameHeight, mask, bodies, view: this.#complete(view) };
+    this.#render();
+  }
+
+  /** Draws the last frame again, as another view shows it. @param {Partial<View>} view */
+  redraw(view) {
+    this.#last.view = this.#complete(view);
+    if (this.#last.frameWidth) this.#render();
+  }
+
+  /** What is drawn, in the frame's full size, as a file. @param {string} [type] */
+  async snapshot(type = "image/png") {
+    if (!this.#last.frameWidth) throw new Error("Nothing is drawn yet, so there is no picture to keep.");
+    this.#render(Infinity);
+    const blob = this.canvas.convertToBlob({ type });
+    this.#render();
+    return blob;
+  }
+
+  dispose() {}
+
+  /** A view that names no picture keeps the last one. @param {Partial<View>} view @returns {View} */
+  #complete(view) {
+    const { picture } = this.#last.view;
+    if (view.picture && picture && view.picture !== picture) picture.close();
+    return { ...VIEW, ...view, picture: view.picture === undefined ? picture : view.picture };
+  }
+
+  /** @param {number} [limit] longest side of the canvas */
+  #render(limit = this.#last.view.limit) {
+    const { context } = this;
+    const { frameWidth, frameHeight, mask, bodies, view } = this.#last;
+    const scale = Math.min(1, limit / Math.max(frameWidth, frameHeight));
+    const width = Math.max(1, Math.round(frameWidth * scale));
+    const height = Math.max(1, Math.round(frameHeight * scale));
+    clear(context, width, height);
+    const color = `rgb(${view.color.map((part) => Math.round(255 * part)).join(" ")})`;
+    const effect = mask ? view.effect : "none";
+    if (effect === "picture" && view.picture) this.#cover(view.picture, width, height);
+    // From here on the canvas has the frame's coordinates.
+    context.setTransform(view.mirror ? -scale : scale, 0, 0, scale, view.mirror ? width : 0, 0);
+    if (effect === "color") {
+      context.fillStyle = color;
+      context.fillRect(0, 0, frameWidth, frameHeight);
+    } else if (effect === "blur") this.#blur(view.blur);
+    else if (effect !== "picture" && effect !== "cutout") context.drawImage(this.#frame.canvas, 0, 0);
+    if (mask && effect !== "none") {
+      const cuts = ["color", "blur", "picture", "cutout"].includes(effect);
+      context.globalAlpha = cuts ? 1 : view.opacity;
+      this.#take(mask, view, cuts ? null : color);
+      context.drawImage(this.#person.canvas, 0, 0);
+      context.globalAlpha = 1;
+    }
+    if (bodies && view.skeleton) this.#drawBodies(bodies, view.confidence, scale);
+  }
+
+  /** The person alone, or in one colour. @param {MaskImage} mask @param {View} view @param {string | null} color */
+  #take({ data, width, height, matrix }, view, color) {
+    const image = new ImageData(width, height);
+    const [low, high] = [view.threshold - view.softness, view.threshold + view.softness];
+    for (let i = 0; i < data.length; i++) {
+      const t = Math.min(1, Math.max(0, (data[i] - low) / Math.max(high - low, 1e-6)));
+      image.data[4 * i + 3] = 255 * t * t * (3 - 2 * t);
+    }
+    clear(this.#mask, width, height);
+    this.#mask.putImageData(image, 0, 0);
+    const person = this.#person;
+    const { frameWidth, frameHeight } = this.#last;
+    clear(person, frameWidth, frameHeight);
+    const [a, c, e, b, d, f] = matrix; // from the unit square to the frame
+    person.imageSmoothingQuality = "high";
+    person.setTransform(a / width, b / width, c / height, d / height, e, f);
+    person.drawImage(this.#mask.canvas, 0, 0);
+    person.setTransform(1, 0, 0, 1, 0, 0);
+    person.globalCompositeOperation = "source-in";
+    if (color) {
+      person.fillStyle = color;
+      person.fillRect(0, 0, frameWidth, frameHeight);
+    } else person.drawImage(this.#frame.canvas, 0, 0);
+  }
+
+  /** A small copy, enlarged: not every browser has filters here. @param {number} radius pixels of the frame */
+  #blur(radius) {
+    const { frameWidth, frameHeight } = this.#last;
+    const factor = Math.max(1, BLURRED * radius);
+    const [width, height] = [frameWidth, frameHeight].map((side) => Math.max(1, Math.round(side / factor)));
+    const soft = this.#soft;
+    clear(soft, width, height);
+    for (const context of [soft, this.context]) {
+      context.imageSmoothingEnabled = true;
+      context.imageSmoothingQuality = "high";
+    }
+    soft.drawImage(this.#frame.canvas, 0, 0, width, height);
+    this.context.drawImage(soft.canvas, 0, 0, frameWidth, frameHeight);
+  }
+
+  /** Fills the canvas with a picture, as much of it as fits. @param {ImageBitmap} picture @param {number} width @param {number} height */
+  #cover(picture, width, height) {
+    const scale = Math.max(width / picture.width, height / picture.height);
+    const [w, h] = [picture.width * scale, picture.height * scale];
+    this.context.drawImage(picture, (width - w) / 2, (height - h) / 2, w, h);
+  }
+
+  /** @param {Bodies} bodies @param {number} confidence @param {number} scale of the canvas to the frame */
+  #drawBodies({ packed, topology: { sides, edges } }, confidence, scale) {
+    const { context } = this;
+    const { n, k, d, keypoints, scores } = unpack(packed);
+    const { frameWidth, frameHeight } = this.#last;
+    const radius = Math.max(1.5, (Math.min(frameWidth, frameHeight) * scale) / 180) / scale;
+    context.lineCap = "round";
+    /** @param {number} a @param {number} b @param {string} side @param {number} alpha @param {number} thick */
+    const put = (a, b, side, alpha, thick) => {
+      const color = COLORS[side].map((part) => Math.round(255 * part)).join(" ");
+      context.strokeStyle = `rgb(${color} / ${alpha})`;
+      context.lineWidth = 2 * thick;
+      context.beginPath();
+      context.moveTo(keypoints[d * a], keypoints[d * a + 1]);
+      context.lineTo(keypoints[d * b], keypoints[d * b + 1]);
+      context.stroke();
+    };
+    for (let person = 0; person < n; person++) {
+      const first = person * k;
+      for (const [a, b] of edges) {
+        const sure = Math.min(scores[first + a], scores[first + b]);
+        const side = sides[a] === sides[b] ? sides[a] : "middle";
+        if (sure >= confidence) put(first + a, first + b, side, 0.35 + 0.55 * sure, 0.6 * radius);
+      }
+      for (let i = 0; i < k; i++) {
+        const sure = scores[first + i];
+        if (sure >= confidence) put(first + i, first + i, sides[i], 0.4 + 0.6 * sure, radius);
+      }
+    }
+  }
+}
