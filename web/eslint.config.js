@@ -2,7 +2,7 @@
 import js from "@eslint/js";
 import globals from "globals";
 
-const media = { MediaStreamTrackProcessor: "readonly" };
+const media = { MediaStreamTrackProcessor: "readonly", PressureObserver: "readonly" };
 
 export default [
   { ignores: ["node_modules/"] },

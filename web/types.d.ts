@@ -5,6 +5,12 @@ declare class MediaStreamTrackProcessor {
   readonly readable: ReadableStream<VideoFrame>;
 }
 
+/** ref: https://www.w3.org/TR/compute-pressure */
+declare class PressureObserver {
+  constructor(callback: (records: { state: "nominal" | "fair" | "serious" | "critical" }[]) => void);
+  observe(source: "cpu", options?: { sampleInterval: number }): Promise<void>;
+}
+
 /** What a worker's `self` is; the types of window and worker cannot both be loaded. */
 interface DedicatedWorkerGlobalScope extends EventTarget, WindowOrWorkerGlobalScope {
   postMessage(message: unknown, transfer?: Transferable[]): void;

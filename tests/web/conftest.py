@@ -47,6 +47,7 @@ FLAGS = [
 WEBGPU = "--enable-unsafe-webgpu"
 CAMERAS = {
     "fake": ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"],
+    "two": ["--use-fake-device-for-media-stream=device-count=2", "--use-fake-ui-for-media-stream"],
     "none": ["--use-fake-ui-for-media-stream"],
     "refused": ["--use-fake-device-for-media-stream", "--deny-permission-prompts"],
 }
@@ -224,7 +225,7 @@ def chromium():
 
 @pytest.fixture(scope="session")
 def launch(chromium, camera_file):
-    """Give browsers, `launch(camera="fake" | "none" | "refused", webgpu=True)`; each is started once and kept."""
+    """Give browsers, each started once: `launch(camera="fake" | "two" | "none" | "refused", webgpu=True)`."""
     kind, program = chromium
     browsers = {}
 

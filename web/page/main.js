@@ -2,8 +2,10 @@
 import { Backend } from "./backend.js";
 import { background } from "./backgrounds.js";
 import { table } from "../tables.js";
+import { Camera } from "./camera.js";
 import { Engine } from "./engine.js";
 import { Offline } from "./offline.js";
+import { Heat, STEPS } from "./heat.js";
 import { Panel } from "./panel.js";
 import { partNumbers } from "./parts.js";
 import { startPrivacy } from "./privacy.js";
@@ -14,6 +16,7 @@ import { Settings } from "./settings.js";
 import { openFile, openSource } from "./source.js";
 import { Stage } from "./stage.js";
 import { decode } from "./still.js";
+import { WakeLock } from "./wakelock.js";
 import { World } from "./world.js";
 
 /** Milliseconds without a finished picture after which the engine counts as stuck. */
@@ -47,10 +50,19 @@ class App {
   problem = null;
   opening = false;
   paused = false;
+  /** Something else, such as a call, has the camera for a while. */
+  interrupted = false;
   ready = false;
   booted = false;
   running = false;
   choosing = false;
+
+  wakelock = new WakeLock();
+  heat = new Heat();
+  /** What the system says of the processor. @type {import("./heat.js").Pressure} */
+  pressure = "nominal";
+  /** How many cameras there are. */
+  cameras = 0;
 
   /** @type {Float64Array | null} */
   people = null;
@@ -71,6 +83,7 @@ class App {
   #picture = null;
   #pictureSent = false;
   #viewAsked = false;
+  #cameraAsked = false;
   #features = promise();
 
   /** @param {string} unprotected why the browser does not enforce the promise; "" where it does */
@@ -156,8 +169,13 @@ class App {
   /** @param {string} address camera, sample or an address */
   choose(address) {
     const { site, settings } = this;
-    const ended = (/** @type {string} */ code) => this.fail(new Problem(code));
-    return this.open(() => openSource(address, site, { device: settings.get("device"), ended }), address);
+    const options = {
+      device: settings.get("device"),
+      facing: settings.get("facing"),
+      ended: (/** @type {string} */ code) => this.fail(new Problem(code)),
+      interrupted: (/** @type {boolean} */ yes) => this.#interrupt(yes),
+    };
+    return this.open(() => openSource(address, site, options), address);
   }
 
   /**
@@ -191,8 +209,9 @@ class App {
     }
     settings.assume("mirror", this.source.mirrored);
     this.panel.name(["camera", "sample"].includes(address) ? "" : this.source.name);
-    if (address === "camera") void this.panel.listCameras();
+    this.heat = new Heat();
     this.setPaused(false);
+    this.#showCamera();
     await this.#attach();
   }
 
@@ -202,6 +221,67 @@ class App {
     this.source = null;
     this.running = false;
     this.people = null;
+    this.interrupted = false;
+    this.stage.notice("");
+  }
+
+  /** Shows what the camera can do, and tells what became of it. */
+  #showCamera() {
+    const { source } = this;
+    const camera = source instanceof Camera ? source : null;
+    const { torch, lit } = camera ?? { torch: false, lit: false };
+    this.stage.camera({ switch: camera !== null && this.cameras > 1, torch, lit });
+  }
+
+  /** Once a camera gives pictures, its names and abilities are known. @param {Camera} camera */
+  async #meet(camera) {
+    if (camera.instead) this.stage.notice(camera.instead);
+    camera.instead = "";
+    this.#showCamera();
+    this.cameras = await this.panel.listCameras();
+    this.#showCamera();
+  }
+
+  /** To the camera on the other side, or to the next one. */
+  async switchCamera() {
+    const { source, settings } = this;
+    if (!(source instanceof Camera)) return;
+    const { device, facing } = await source.next();
+    settings.forget("mirror");
+    settings.set("device", device);
+    if (facing) settings.set("facing", facing);
+  }
+
+  async switchTorch() {
+    const { source } = this;
+    if (!(source instanceof Camera)) return;
+    if (!(await source.light(!source.lit))) this.stage.notice("The torch cannot be switched on right now.");
+    this.#showCamera();
+  }
+
+  /** @param {boolean} yes whether something else has the camera now */
+  #interrupt(yes) {
+    this.interrupted = yes;
+    this.stage.notice(yes ? "The camera is interrupted, perhaps by a call. It goes on by itself." : "", 0);
+    this.#applyPause();
+  }
+
+  /** A hot device is a slow one: asks less of the camera, and more again once it has recovered. @param {number | null} pace */
+  async #cool(pace) {
+    const { source, settings, heat } = this;
+    if (!(source instanceof Camera)) return;
+    const now = performance.now();
+    if (this.#stopped || this.choosing || pace === null) {
+      heat.rest(now);
+      return;
+    }
+    const work = [settings.get("model"), this.stats.backend, settings.get("effect"), this.people?.[4]].join(" ");
+    const before = heat.step;
+    if (!heat.observe(now, pace, work, this.pressure) || !(await source.ask(STEPS[heat.step]))) return;
+    const { width, height, frameRate = 0 } = source.track.getSettings();
+    const what = `${width} × ${height}, ${Math.round(frameRate)} pictures a second`;
+    const less = `This device is getting slow, so the camera gives less: ${what}.`;
+    this.stage.notice(heat.step > before ? less : `The camera gives more again: ${what}.`);
   }
 
   /** @param {File} file */
@@ -220,7 +300,7 @@ class App {
   #changed(name) {
     const { settings } = this;
     if (name === "source") return;
-    if (name === "device") void this.choose("camera");
+    if (name === "device" || name === "facing") this.#askCamera();
     else if (name === "backend") {
       this.#changeBackend(this.#provider());
     } else if (name === "model" || name === "smoothing") {
@@ -240,6 +320,16 @@ class App {
     const { settings, site } = this;
     const wanted = settings.given("effect") && settings.get("effect") !== "none" && site.masks;
     return { ...settings.options, ...(wanted && { mask_model: site.masks }) };
+  }
+
+  /** Which camera is two settings, which may change together. */
+  #askCamera() {
+    if (this.#cameraAsked) return;
+    this.#cameraAsked = true;
+    queueMicrotask(() => {
+      this.#cameraAsked = false;
+      void this.choose("camera");
+    });
   }
 
   /** A slider moves more often than pictures are drawn. */
@@ -287,7 +377,7 @@ class App {
   }
 
   get #stopped() {
-    return this.paused || document.hidden;
+    return this.paused || document.hidden || this.interrupted;
   }
 
   /** @param {boolean} paused by the person */
@@ -299,7 +389,8 @@ class App {
   #applyPause() {
     this.#alive = performance.now();
     this.engine.send({ type: this.#stopped ? "pause" : "resume" });
-    this.source?.pause(this.#stopped);
+    this.source?.pause(this.paused || document.hidden); // one that is interrupted comes back by itself
+    if (this.source) this.#showCamera();
     if (!this.#stopped) this.source?.wanted(); // one that came during the pause was thrown away
     const button = element("pause");
     button.setAttribute("aria-pressed", String(this.paused));
@@ -328,8 +419,9 @@ class App {
   show() {
     const { state, problem } = this;
     const started = Boolean(this.source || this.opening);
-    const asking = this.opening && this.settings.get("source") === "camera";
+    const asking = this.opening && this.settings.get("source") === "camera" && !this.cameras;
     this.stage.show({ state, problem, started, asking, booted: this.ready && this.booted });
+    this.wakelock.keep(state === "running" && Boolean(this.source?.moving));
   }
 
   /** @param {import("./engine.js").Message} message */
@@ -366,7 +458,6 @@ class App {
       this.people = people;
       element("world-button").hidden = !people[7];
       if (!element("world").hidden) this.world?.show(people);
-      this.stage.shape(people[2], people[3]);
       this.startup.firstResult ||= performance.now();
       const passed = this.problem && PASSING.includes(this.problem.code);
       if (passed) this.problem = null;
@@ -374,11 +465,13 @@ class App {
         this.running = true;
         this.show();
         void this.offline.show(); // what this picture needed is kept now
+        if (this.source instanceof Camera) void this.#meet(this.source);
       }
     },
     stats: ({ stats }) => {
       this.stats = { ...this.stats, ...stats };
       this.stage.speed(stats);
+      void this.#cool(stats.pace ?? null);
       if (this.running && stats.frames.out > SETTLED) void this.#improve();
     },
     wanted: () => this.source?.wanted(),
@@ -418,6 +511,8 @@ class App {
       button.addEventListener("click", () => void this.choose(button.dataset.source ?? ""));
     }
     element("pause").addEventListener("click", () => this.setPaused(!this.paused));
+    element("switch").addEventListener("click", () => void this.switchCamera());
+    element("torch").addEventListener("click", () => void this.switchTorch());
     element("save").addEventListener("click", () => void this.save());
     element("world-button").addEventListener("click", () => void this.showWorld());
     const full = /** @type {HTMLButtonElement} */ (element("full"));
@@ -430,7 +525,8 @@ class App {
       this.backend.using(document.hidden ? null : (this.stats.backend ?? null));
       this.#applyPause();
     });
-    addEventListener("pagehide", () => this.backend.using(null));
+    this.#listenForLeaving();
+    this.#listenForPressure();
     document.addEventListener("keydown", (event) => {
       if (event.target !== document.body || event.ctrlKey || event.metaKey || event.altKey) return;
       if (event.key === " " && this.source) {
@@ -452,6 +548,28 @@ class App {
         }
       }).observe({ type: "longtask" });
     }
+  }
+
+  /** A page that is left may be kept as it is, and come back. */
+  #listenForLeaving() {
+    addEventListener("pagehide", () => {
+      this.backend.using(null);
+      if (this.source instanceof Camera) this.#close(); // nobody looks any more
+    });
+    addEventListener("pageshow", ({ persisted }) => {
+      if (!persisted) return;
+      this.backend.using(this.stats.backend ?? null);
+      if (this.settings.get("source") === "camera") void this.choose("camera");
+    });
+  }
+
+  #listenForPressure() {
+    if (!("PressureObserver" in globalThis)) return;
+    new PressureObserver((records) => {
+      this.pressure = records.at(-1)?.state ?? "nominal";
+    })
+      .observe("cpu", { sampleInterval: 2000 })
+      .catch(() => undefined); // how long frames take says enough
   }
 
   #listenForDrops() {
@@ -505,10 +623,21 @@ class App {
   /** What is told of speed and size. */
   report() {
     const { state, stats, startup, python, longTasks } = this;
+    const screen = { awake: this.wakelock.held };
     const parts = Object.fromEntries(this.stage.parts);
     // @ts-expect-error only Chromium tells
     const pageHeap = performance.memory?.usedJSHeapSize ?? null;
-    return structuredClone({ state, ...stats, startup, python, pageHeap, longTasks, downloads: parts });
+    return structuredClone({
+      state,
+      ...stats,
+      step: this.heat.step,
+      screen,
+      startup,
+      python,
+      pageHeap,
+      longTasks,
+      downloads: parts,
+    });
   }
 }
 

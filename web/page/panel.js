@@ -40,7 +40,25 @@ export class Panel {
       });
     }
     settings.addEventListener("change", () => this.show());
+    this.#listen();
     this.show();
+  }
+
+  /** Where there is little room the form is a sheet, which a button opens. */
+  #listen() {
+    const button = /** @type {HTMLElement} */ (document.getElementById("settings-open"));
+    const { dataset } = document.documentElement;
+    const open = (/** @type {boolean} */ yes) => {
+      dataset.sheet = yes ? "open" : "closed";
+      button.setAttribute("aria-expanded", String(yes));
+    };
+    button.addEventListener("click", () => open(dataset.sheet !== "open"));
+    document.getElementById("canvas-holder")?.addEventListener("click", () => open(false));
+    document.addEventListener("keydown", ({ key }) => {
+      if (key !== "Escape" || dataset.sheet !== "open" || document.querySelector("dialog[open]")) return;
+      open(false);
+      button.focus();
+    });
   }
 
   /** Brings the form in line with the settings. */
@@ -69,7 +87,7 @@ export class Panel {
     shown.hidden = !name;
   }
 
-  /** Offers the cameras, where there are several. */
+  /** Offers the cameras, where there are several. @returns {Promise<number>} how many */
   async listCameras() {
     const cameras = await Camera.list();
     const select = /** @type {HTMLSelectElement} */ (this.form.elements.namedItem("device"));
@@ -78,6 +96,7 @@ export class Panel {
     choice(select, this.settings.get("device"));
     const row = /** @type {HTMLElement} */ (document.getElementById("device-row"));
     row.hidden = cameras.length < 2;
+    return cameras.length;
   }
 
   /** Offers the models of the catalogue. @param {string} address */

@@ -9,6 +9,7 @@ import { partNumbers } from "./parts.js";
 const KNOWN = {
   source: "",
   device: "",
+  facing: "",
   model: "selfie-general",
   backend: ["auto", "wasm", "webgpu", "webgl"],
   effect: [
@@ -70,6 +71,7 @@ function parse(name, text) {
   if (typeof known === "number") return text.trim() && Number.isFinite(Number(text)) ? Number(text) : null;
   if (name === "table") return table(text) && text;
   if (name === "hide") return partNumbers(text) && text;
+  if (name === "facing") return ["user", "environment", ""].includes(text) ? text : null;
   if (name === "color") return /^#[0-9a-f]{6}$/i.test(text) ? text.toLowerCase() : null;
   return text;
 }
@@ -151,7 +153,7 @@ export class Settings extends EventTarget {
   get query() {
     const query = new URLSearchParams();
     /** @type {Name[]} */
-    const names = ["source", "device", "model", "backend", "effect", "mirror", "smoothing", "skeleton"];
+    const names = ["source", "device", "facing", "model", "backend", "effect", "mirror", "smoothing", "skeleton"];
     if (this.get("bones") !== "shaded") names.push("bones");
     for (const name of [...names, ...OF_EFFECT[this.get("effect")]]) {
       const value = this.get(name);

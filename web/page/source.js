@@ -8,6 +8,7 @@ import { Video } from "./video.js";
  * @typedef {object} Source
  * @property {string} name to show
  * @property {boolean} mirrored whether people expect to see it as in a mirror
+ * @property {boolean} moving whether it shows something that goes on
  * @property {boolean} gone whether it will give no more frames, though nobody closed it
  * @property {(engine: import("./engine.js").Engine, features: {trackProcessor: boolean}) => Promise<void>} attach
  *   hands the frames to an engine; may be called again for another one
@@ -19,11 +20,11 @@ import { Video } from "./video.js";
 /**
  * @param {string} address camera, sample, or that of a picture or a video on this site
  * @param {{samples: string}} site
- * @param {{device: string, ended: (code: string) => void}} options
+ * @param {import("./camera.js").Which & import("./camera.js").On} options for the camera
  * @returns {Promise<Source>}
  */
-export async function openSource(address, site, { device, ended }) {
-  if (address === "camera") return Camera.open(device, ended);
+export async function openSource(address, site, options) {
+  if (address === "camera") return Camera.open(options, options);
   const url = address === "sample" ? new URL("astronaut.jpg", site.samples) : parse(address);
   if (url.origin !== location.origin) throw new Problem("source-foreign", url.origin);
   const stop = new AbortController();

@@ -31,6 +31,7 @@ export class Stage {
   /** @type {Map<string, {loaded: number, total: number}>} */
   parts = new Map();
   #said = "";
+  #fading = 0;
   /** @type {Map<string, {bar: HTMLProgressElement, bytes: HTMLElement}>} */
   #rows = new Map();
 
@@ -102,11 +103,23 @@ export class Stage {
     return row;
   }
 
-  /** The shape of what is shown, for the room that it gets. @param {number} width @param {number} height */
-  shape(width, height) {
-    const aspect = String(width / height);
-    const { style } = element("stage");
-    if (style.getPropertyValue("--aspect") !== aspect) style.setProperty("--aspect", aspect);
+  /**
+   * Says something that needs no answer.
+   * @param {string} text @param {number} [lasting] milliseconds; 0 stays until something else is said
+   */
+  notice(text, lasting = 8000) {
+    const shown = element("notice");
+    clearTimeout(this.#fading);
+    shown.textContent = text;
+    shown.hidden = !text;
+    if (text && lasting) this.#fading = setTimeout(() => (shown.hidden = true), lasting);
+  }
+
+  /** What the camera can do beside giving pictures. @param {{switch: boolean, torch: boolean, lit: boolean}} can */
+  camera({ switch: others, torch, lit }) {
+    element("switch").hidden = !others;
+    element("torch").hidden = !torch;
+    element("torch").setAttribute("aria-pressed", String(lit));
   }
 
   /** @param {Speed} speed */

@@ -27,6 +27,7 @@ export async function decode(blob) {
 /** @implements {Source} */
 export class Still {
   mirrored = false;
+  moving = false;
   gone = false;
 
   /** @type {ImageBitmap | null} */

@@ -60,6 +60,7 @@ export class Pusher {
 /** @implements {Source} */
 export class Video {
   mirrored = false;
+  moving = true;
   gone = false;
   /** @type {Pusher | null} */
   #pusher = null;

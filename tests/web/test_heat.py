@@ -1,0 +1,78 @@
+"""A hot device: what is decided, by the module alone; and that a real slow-down makes a real camera give less."""
+
+import pytest
+
+# Runs a story through the decisions: [seconds, milliseconds a frame, pressure, work] each, four reports a second.
+STORY = """async (story) => {
+  const site = document.querySelector('script[type="module"]').src;
+  const { Heat } = await import(new URL("heat.js", site));
+  const heat = new Heat();
+  const changes = [];
+  let now = 0;
+  for (const [seconds, ms, pressure = "nominal", work = "selfie"] of story) {
+    for (const end = now + 1000 * seconds; now < end; now += 250) {
+      if (heat.observe(now, ms, work, pressure)) changes.push([Math.round(now / 1000), heat.step]);
+    }
+  }
+  return changes;
+}"""
+
+# As many busy workers as it takes to slow every other one down; they can be called off.
+BUSY = """(count) => {
+  const code = URL.createObjectURL(new Blob(["for (;;) Math.sqrt(Math.random())"], { type: "text/javascript" }));
+  globalThis.busy = Array.from({ length: count }, () => new Worker(code));
+}"""
+
+
+@pytest.mark.parametrize(
+    ("story", "expected"),
+    [
+        pytest.param([(300, 30)], [], id="a device that stays cool is left alone"),
+        pytest.param([(60, 30), (9, 60), (60, 30), (9, 60)], [], id="a moment of slowness is nothing"),
+        pytest.param([(60, 30), (15, 60)], [(70, 1)], id="ten seconds of it are one step"),
+        pytest.param([(60, 30), (60, 60)], [(70, 1), (84, 2)], id="where that is not enough there is another"),
+        pytest.param([(60, 30), (300, 60)], [(70, 1), (84, 2)], id="and no third"),
+        pytest.param([(60, 30), (15, 60), (200, 42)], [(70, 1)], id="half recovered it stays"),
+        pytest.param([(60, 30), (15, 60), (60, 32)], [(70, 1), (105, 0)], id="recovered it goes back"),
+        pytest.param([(60, 4), (300, 9)], [], id="what is fast enough even so needs no help"),
+        pytest.param([(60, 30), (30, 42)], [], id="a little slower is no reason"),
+        pytest.param([(60, 30), (12, 42, "critical")], [(70, 1)], id="unless the processor is at its end"),
+        pytest.param([(60, 30), (15, 60), (90, 30, "serious")], [(70, 1)], id="which also keeps it from going back"),
+        pytest.param([(60, 30), (300, 80, "nominal", "two people")], [], id="other work takes its own time"),
+    ],
+)
+def test_what_is_asked_of_the_camera(page, story, expected):
+    assert page.evaluate(STORY, story) == [list(change) for change in expected]
+
+
+def test_a_step_up_that_was_too_early_makes_the_next_one_wait_longer(page):
+    hot, cool = (14.5, 60), (31, 30)
+    changes = page.evaluate(STORY, [(60, 30), hot, (40, 30), hot, (80, 30)])
+    steps = [step for _, step in changes]
+    assert steps == [1, 0, 1, 0]
+    first, second = changes[1][0] - changes[0][0], changes[3][0] - changes[2][0]
+    assert second > first + 25
+    assert cool
+
+
+def test_a_device_that_becomes_slow_makes_its_camera_give_less(visit, wait_state):
+    opened = visit("?source=camera&effect=color&backend=wasm")
+    page = opened.page
+    wait_state(page, "running")
+    stats = "bodylens.stats()"
+    page.wait_for_timeout(8000)  # it learns how fast it is
+    before = page.evaluate(stats)
+    assert before["step"] == 0
+    page.evaluate(BUSY, 16)
+    page.locator("#notice", has_text="so the camera gives less").wait_for(timeout=90_000)
+    after = page.evaluate(stats)
+    assert after["step"] == 1
+    assert after["pace"] > 1.6 * before["pace"]
+    assert "480 × 360, 20 pictures a second" in page.inner_text("#notice")
+    page.evaluate("busy.forEach((worker) => worker.terminate())")
+    for _ in range(200):
+        if page.evaluate("bodylens.latest().frame.width") == 480:
+            break
+        page.wait_for_timeout(50)
+    assert page.evaluate("bodylens.latest().frame.height") == 360
+    assert page.evaluate("document.documentElement.dataset.state") == "running"
