@@ -1,5 +1,6 @@
 """Browsers that lack something: with each feature switched off in Chromium a mask is drawn all the same."""
 
+import numpy as np
 import pytest
 from drawn import frames_out, snapshot
 
@@ -84,6 +85,20 @@ def test_without_webgl2_in_workers_a_skeleton_is_drawn_as_well(visit, wait_state
         if point["score"] > 0.9:
             x, y = round(point["x"]), round(point["y"])
             assert changed[max(y - 4, 0) : y + 5, max(x - 4, 0) : x + 5].any(), point
+
+
+def test_without_webgl2_in_workers_what_is_to_be_hidden_is_hidden(visit, wait_state):
+    hidden = []
+    for effect in ("none", "hide", "pixelate"):
+        opened = visit(f"?source=sample&effect={effect}&skeleton=0&backend=wasm", worker=NO_WEBGL2)
+        wait_state(opened.page, "running")
+        frames_out(opened.page, 3)
+        hidden.append(snapshot(opened.page)[60:160, 180:270, :3].astype(int))  # the face
+    plain, *others = hidden
+    for covered in others:
+        assert abs(covered - plain).mean() > 8
+        cells = abs(np.diff(covered, axis=1)).max(-1) > 4
+        assert cells.mean() < 0.2, "large cells of one colour"
 
 
 def test_without_jspi_webgpu_takes_the_other_bundle(visit, wait_state):

@@ -6,7 +6,11 @@ import { COLORS } from "./skeletons.js";
 /** @typedef {import("./compositor.js").Bodies} Bodies */
 /** @typedef {OffscreenCanvasRenderingContext2D} Context */
 
-/** Longest side of the copy that is enlarged again for a blurred background, in standard deviations of the blur. */
+/** Effects that leave the person as they are and change what is behind them. */
+const BEHIND = ["color", "blur", "bokeh", "picture", "cutout", "dim"];
+/** Effects that hide: parts are not told apart here, so that all of the person is hidden, or all where no mask says who. */
+const HIDING = ["hide", "pixelate"];
+/** By how much a copy is made smaller and larger again for a blur, as a part of its radius. */
 const BLURRED = 0.75;
 
 /** @returns {Context} */
@@ -100,32 +104,42 @@ export class PlainCompositor {
     const height = Math.max(1, Math.round(frameHeight * scale));
     clear(context, width, height);
     const color = `rgb(${view.color.map((part) => Math.round(255 * part)).join(" ")})`;
-    const effect = mask ? view.effect : "none";
+    const hides = HIDING.includes(view.effect) || view.invert;
+    const effect = mask || hides ? view.effect : "none";
     if (effect === "picture" && view.picture) this.#cover(view.picture, width, height);
     // From here on the canvas has the frame's coordinates.
     context.setTransform(view.mirror ? -scale : scale, 0, 0, scale, view.mirror ? width : 0, 0);
     if (effect === "color") {
       context.fillStyle = color;
       context.fillRect(0, 0, frameWidth, frameHeight);
-    } else if (effect === "blur") this.#blur(view.blur);
+    } else if (effect === "blur" || effect === "bokeh") this.#enlarge(context, BLURRED * view.blur, true);
+    else if (hides && !mask) this.#enlarge(context, 2 * view.cell, false);
     else if (effect !== "picture" && effect !== "cutout") context.drawImage(this.#frame.canvas, 0, 0);
+    if (effect === "dim") {
+      context.fillStyle = `rgb(0 0 0 / ${view.opacity})`;
+      context.fillRect(0, 0, frameWidth, frameHeight);
+    }
     if (mask && effect !== "none") {
-      const cuts = ["color", "blur", "picture", "cutout"].includes(effect);
-      context.globalAlpha = cuts ? 1 : view.opacity;
-      this.#take(mask, view, cuts ? null : color);
+      const behind = BEHIND.includes(effect);
+      context.globalAlpha = behind || hides ? 1 : view.opacity;
+      this.#take(mask, view, behind || hides ? null : color, hides);
       context.drawImage(this.#person.canvas, 0, 0);
       context.globalAlpha = 1;
     }
     if (bodies && view.skeleton) this.#drawBodies(bodies, view.confidence, scale);
   }
 
-  /** The person alone, or in one colour. @param {MaskImage} mask @param {View} view @param {string | null} color */
-  #take({ data, width, height, matrix }, view, color) {
+  /**
+   * The person alone, or in one colour.
+   * @param {MaskImage} mask @param {View} view @param {string | null} color @param {boolean} hides in coarse cells
+   */
+  #take({ data, width, height, matrix, late }, view, color, hides) {
     const image = new ImageData(width, height);
     const [low, high] = [view.threshold - view.softness, view.threshold + view.softness];
     for (let i = 0; i < data.length; i++) {
-      const t = Math.min(1, Math.max(0, (data[i] - low) / Math.max(high - low, 1e-6)));
-      image.data[4 * i + 3] = 255 * t * t * (3 - 2 * t);
+      const p = late ? 1 / (1 + Math.exp(-data[i])) : data[i];
+      const t = Math.min(1, Math.max(0, (p - low) / Math.max(high - low, 1e-6)));
+      image.data[4 * i + 3] = 255 * (hides ? Math.ceil(t) : t * t * (3 - 2 * t));
     }
     clear(this.#mask, width, height);
     this.#mask.putImageData(image, 0, 0);
@@ -141,22 +155,26 @@ export class PlainCompositor {
     if (color) {
       person.fillStyle = color;
       person.fillRect(0, 0, frameWidth, frameHeight);
-    } else person.drawImage(this.#frame.canvas, 0, 0);
+    } else if (hides) this.#enlarge(person, 2 * view.cell, false);
+    else person.drawImage(this.#frame.canvas, 0, 0);
   }
 
-  /** A small copy, enlarged: not every browser has filters here. @param {number} radius pixels of the frame */
-  #blur(radius) {
+  /**
+   * Draws a small copy of the frame, enlarged: not every browser has filters here.
+   * @param {Context} onto @param {number} factor @param {boolean} smooth
+   */
+  #enlarge(onto, factor, smooth) {
     const { frameWidth, frameHeight } = this.#last;
-    const factor = Math.max(1, BLURRED * radius);
-    const [width, height] = [frameWidth, frameHeight].map((side) => Math.max(1, Math.round(side / factor)));
+    const [width, height] = [frameWidth, frameHeight].map((side) =>
+      Math.max(1, Math.round(side / Math.max(1, factor))),
+    );
     const soft = this.#soft;
     clear(soft, width, height);
-    for (const context of [soft, this.context]) {
-      context.imageSmoothingEnabled = true;
-      context.imageSmoothingQuality = "high";
-    }
+    soft.imageSmoothingQuality = onto.imageSmoothingQuality = "high";
     soft.drawImage(this.#frame.canvas, 0, 0, width, height);
-    this.context.drawImage(soft.canvas, 0, 0, frameWidth, frameHeight);
+    onto.imageSmoothingEnabled = smooth;
+    onto.drawImage(soft.canvas, 0, 0, frameWidth, frameHeight);
+    onto.imageSmoothingEnabled = true;
   }
 
   /** Fills the canvas with a picture, as much of it as fits. @param {ImageBitmap} picture @param {number} width @param {number} height */
