@@ -131,9 +131,7 @@ def test_the_tables_of_colours_are_those_of_python(name):
 def test_a_table_of_ones_own_is_24_colours():
     own = ",".join(f"{i:02x}00ff" for i in range(24))
     assert javascript("tables.js", "(m, d) => m.table(d)", own)[5] == pytest.approx([5 / 255, 0, 1])
-    assert (
-        javascript("tables.js", "(m, d) => [m.table(d), m.table('none'), m.table('')]", own[:-2]) == [None] * 3
-    )
+    assert javascript("tables.js", "(m, d) => [m.table(d), m.table('none'), m.table('')]", own[:-2]) == [None] * 3
 
 
 def test_words_name_parts_of_the_body():
