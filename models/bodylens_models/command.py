@@ -18,8 +18,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.set_defaults(run=listing)
     actions = parser.add_subparsers(title="actions")
     actions.add_parser("list", help="every model, its state and its size").set_defaults(run=listing)
-    getting = actions.add_parser("fetch", help="get models and convert them to ONNX")
-    getting.add_argument("names", nargs="*", metavar="NAME", help="a model's name, or name+variant")
+    getting = actions.add_parser(
+        "fetch", help="get models and convert them to ONNX, in all forms that are usually asked for"
+    )
+    getting.add_argument("names", nargs="*", metavar="NAME", help="a model's name, or name+variant for that form alone")
     getting.add_argument("--all", action="store_true", help="every model that can be had")
     getting.add_argument("--variant", help="the variant to make of each, e.g. webgl")
     getting.set_defaults(run=fetch)
@@ -60,12 +62,12 @@ def fetch(args: argparse.Namespace) -> int:
     if not args.names and not args.all:
         print("bodylens models fetch: name a model, or say --all (bodylens models lists them)", file=sys.stderr)
         return 2
-    wanted: list[tuple[str, str | None]] = []
-    for text in args.names or catalogue.entries():
-        name, _, variant = text.partition("+")
-        wanted.append((name, variant or args.variant))
+    names = args.names or list(catalogue.entries())
+    labels = [name if "+" in name or not args.variant else f"{name}+{args.variant}" for name in names]
     display = Terminal()
     try:
+        every = dict.fromkeys([*labels, *catalogue.together(labels)])
+        wanted = [(name, variant or None) for name, _, variant in (label.partition("+") for label in every)]
         if args.all and not args.names:
             wanted = [pair for pair in wanted if _can_be_had(pair, display)]
         store.ensure_all(wanted, display)

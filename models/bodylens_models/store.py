@@ -161,7 +161,7 @@ def page_spec(chosen: Entry) -> dict[str, Any]:
     """What the page must know to run a model, as plain JSON.
 
     bytes, sha256 and check are those of the converted file, or None until there is one (see `ensure`).
-    check: see `bodylens_models.check`.
+    first: label of the form that its system begins with. check: see `bodylens_models.check`.
     """
     written = record(chosen)
     expected = chosen.onnx
@@ -170,6 +170,7 @@ def page_spec(chosen: Entry) -> dict[str, Any]:
         "variant": chosen.variant,
         "title": chosen.title,
         "system": chosen.system,
+        "first": None if chosen.variant else chosen.together[0],
         "topology": chosen.topology,
         "input": {
             "name": chosen.input.name,

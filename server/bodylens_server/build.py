@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bodylens_models import store
+from bodylens_models import catalogue, store
 from bodylens_models.convert.error import ConversionError
 from bodylens_models.progress import Terminal
 from bodylens_server import cache, wheels
@@ -25,9 +25,10 @@ from bodylens_server.app import HEADERS
 from bodylens_server.encoding import Encodings
 from bodylens_server.errors import Failure
 from bodylens_server.resource import Resource, from_bytes, from_file
-from bodylens_server.serve import MODELS
 from bodylens_server.site import Site
 
+# What a visit may choose.
+MODELS = ["selfie-general", "selfie-landscape", "blazepose-lite", "blazepose-full", "movenet-lightning"]
 LIMIT = 25 << 20  # bytes; what common static hosts allow a file
 INTEGRITY = "integrity.json"
 WORKER = "sw.js"
@@ -60,7 +61,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         nargs="+",
         default=MODELS,
         metavar="NAME",
-        help=f"the models that the site has, as in name or name+variant (default: {' '.join(MODELS)})",
+        help=f"the models that the site has (default: {' '.join(MODELS)})",
     )
     parser.set_defaults(run=run)
 
@@ -205,7 +206,7 @@ def make_ready(names: Sequence[str]) -> None:
     """Fetch and convert models. One that cannot be had ends the build: the site would lack what was asked for."""
     display = Terminal()
     try:
-        for label in names:
+        for label in catalogue.together(names):
             name, _, variant = label.partition("+")
             store.ensure(name, variant or None, progress=display)
     except ConversionError as error:
@@ -219,7 +220,7 @@ def run(arguments: argparse.Namespace) -> int:
     out: Path = arguments.out
     earlier(out)  # before the work, not after it
     make_ready(arguments.models)
-    files = collect(Site(wheels.build(), models=arguments.models))
+    files = collect(Site(wheels.build(), models=catalogue.together(arguments.models)))
     write(files, out)
     print(f"\n  bodylens is in {out}: {len(files)} files for any static host.\n\n{report(measure(files))}\n")
     largest = max(files, key=lambda name: files[name].size)

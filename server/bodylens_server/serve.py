@@ -18,22 +18,11 @@ from bodylens_server import wheels
 from bodylens_server.app import create_app
 from bodylens_server.encoding import Encodings
 from bodylens_server.errors import Failure
+from bodylens_server.preparation import Preparation
 from bodylens_server.site import Site
 
-# What a first visit may choose, with the variants that the pipelines and the WebGL provider ask for. The page says of
-# every other model how to get it.
-MODELS = [
-    "selfie-general",
-    "selfie-general+webgl",
-    "selfie-landscape",
-    "selfie-landscape+webgl",
-    "blazepose-detector",
-    "blazepose-lite",
-    "blazepose-lite+poses",
-    "blazepose-full",
-    "blazepose-full+poses",
-    "movenet-lightning+heads",
-]
+# What a first visit finds ready; every other model that can be had is made ready while the page is served.
+MODELS = ["selfie-general", "selfie-landscape", "blazepose-lite", "blazepose-full"]
 LOCAL = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -47,9 +36,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--models",
         nargs="*",
-        default=MODELS,
         metavar="NAME",
-        help=f"models to make ready first; none is a choice (default: {' '.join(MODELS)})",
+        help=f"models to make ready, and no others; none is a choice (default: {' '.join(MODELS)}, then all the rest)",
     )
     parser.set_defaults(run=run)
 
@@ -79,9 +67,9 @@ def listen(host: str, port: int) -> socket.socket:
 def make_ready(names: Sequence[str]) -> None:
     """Fetch and convert models. One that cannot be had is no reason not to serve: the page says what is missing."""
     display = Terminal()
-    for label in names:
+    for label in catalogue.together(names):
         name, _, variant = label.partition("+")
-        if catalogue.entries().get(name) is None or store.state(name, variant or None).state != "ready":
+        if store.state(name, variant or None).state != "ready":
             try:
                 store.ensure(name, variant or None, progress=display)
             except (store.ModelUnavailable, ConversionError) as error:
@@ -95,8 +83,9 @@ def run(arguments: argparse.Namespace) -> int:
     begun = time.monotonic()
     listener = listen(arguments.host, arguments.port)
     with listener:
-        make_ready(arguments.models)
-        site = Site(made := wheels.build())
+        make_ready(MODELS if arguments.models is None else arguments.models)
+        preparation = Preparation(catalogue.entries() if arguments.models is None else [])
+        site = Site(made := wheels.build(), coming=preparation.names)
         if "micropip" not in made.names:
             print(f"  micropip {wheels.MICROPIP} cannot be had now: all works, but own code can install nothing.")
         encodings = Encodings()
@@ -118,7 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
             print("  Browsers give the camera to https and to localhost alone: from elsewhere, put https in front.")
         # uvicorn answers Ctrl-C by finishing, and then lets the signal go on: the end is as wished, not an error.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        with contextlib.suppress(KeyboardInterrupt):
+        with preparation, contextlib.suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
         print("\n  bodylens has stopped.")
     return 0

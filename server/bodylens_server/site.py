@@ -10,7 +10,7 @@ of the models are relative to the catalogue, which names them.
 import hashlib
 import html
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -70,9 +70,20 @@ def models_standing() -> list[int]:
 class Site:
     """The map from addresses to resources. `refresh` takes in what has changed on disk."""
 
-    def __init__(self, python: PythonFiles, web: Path = checkout.WEB, models: Collection[str] | None = None) -> None:
-        """Read everything. Of `models` only these are on the site; None takes all that are ready."""
+    def __init__(
+        self,
+        python: PythonFiles,
+        web: Path = checkout.WEB,
+        models: Collection[str] | None = None,
+        coming: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
+        """Read everything.
+
+        Of `models` only these are on the site; None takes all that are ready. `coming` names models that are being made
+        ready meanwhile.
+        """
         self.web = web
+        self.coming = coming
         self.python = python
         self.models = models
         self.lock = from_bytes(lock.make_lock(python.wheels), ".json")
@@ -80,7 +91,7 @@ class Site:
         self.addresses: dict[str, str] = {}
         self.folders: dict[str, Resource] = {}
         self._files: dict[Path, Resource] = {}
-        self._standing: list[int] = []
+        self._standing: list[object] = []
         self._catalogue: tuple[list[dict[str, Any]], Tree] = ([], {})
         self.refresh()
 
@@ -117,7 +128,7 @@ class Site:
         python[STANDARD_LIBRARY] = self._file(self.python.standard_library)
         python |= {wheel.path.name: self._file(wheel.path) for wheel in self.python.wheels}
         pyodide = put("pyodide", {**python, "pyodide-lock.json": self.lock})
-        if (standing := models_standing()) != self._standing:
+        if (standing := [*models_standing(), *self.coming()]) != self._standing:
             self._standing, self._catalogue = standing, self._models()
         entries, models = self._catalogue
         folders.update({f"models/{name}": resource for name, resource in models.items()})
@@ -156,6 +167,7 @@ class Site:
         """Return the catalogue as the page reads it, and the files of the models that are ready."""
         entries: list[dict[str, Any]] = []
         files: dict[str, Resource] = {}
+        coming = self.coming()
         for plain in catalogue.entries().values():
             for entry in [plain, *(plain.as_variant(name) for name in plain.variants)]:
                 standing = store.state(entry.name, entry.variant)
@@ -169,13 +181,15 @@ class Site:
                     address = f"{entry.label}.{resource.sha256[:8]}.onnx"
                     files[address] = resource
                     told = {"url": f"../{address}"}
-                elif entry.variant:
+                elif entry.variant and entry.label not in plain.together:
                     continue  # a person asks for models; their variants are the program's own business
+                elif entry.name in coming:
+                    told = {"url": None, "why": "it is being made ready just now", "fetch": "Try again in a minute."}
                 elif standing.state == "fetchable":
                     told = {
                         "url": None,
                         "why": "it has not been fetched yet",
-                        "fetch": f"Run `bodylens models fetch {entry.name}`, then reload the page.",
+                        "fetch": f"Run `bodylens models fetch {entry.name}`, then try again.",
                     }
                 spec = store.page_spec(entry)
                 entries.append({**spec, "name": entry.label, "state": standing.state, **told})

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bodylens import bodypix, posenet
+from bodylens.systems import DETECTORS, SEGMENTERS, make_pipeline, option_names
 from bodylens_models import cards, catalogue, store
 from bodylens_models.catalogue import UnknownModel
 
@@ -63,6 +64,22 @@ def test_a_page_spec_is_plain_json():
     assert json.loads(json.dumps(spec)) == spec
     assert spec["variant"] == "plain"
     assert list(spec["outputs"]) == ["landmarks", "flag", "heatmap"]
+
+
+@pytest.mark.parametrize("name", SEGMENTERS | DETECTORS)
+def test_what_is_fetched_with_a_model_is_what_its_system_asks_for(name):
+    asked = set(make_pipeline(name, {}).models)
+    if "enable_segmentation" in option_names(name):
+        asked |= set(make_pipeline(name, {"enable_segmentation": True}).models)
+    given = set(catalogue.together([name]))
+    assert asked <= given
+    assert all(label.endswith("+webgl") for label in given - asked)
+
+
+def test_a_form_stands_for_itself_alone():
+    assert catalogue.together(["movenet-thunder+webgl"]) == ["movenet-thunder+webgl"]
+    with pytest.raises(UnknownModel, match="there is no model called 'dance'"):
+        catalogue.together(["dance"])
 
 
 def test_what_cannot_be_had_says_where_it_is(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import bodylens
+from bodylens_models import catalogue, store
 
 PICTURES = Path(__file__).parents[1] / "pictures"
 MEDIA = Path(__file__).parents[3] / "shared" / "media"
@@ -91,6 +92,9 @@ def test_blazepose_in_the_page_gives_the_reference_mask(athlete, flip):
 
 @pytest.mark.parametrize("model", ["movenet-lightning", "blazepose-lite"])
 def test_a_link_with_a_pose_model_runs_it_live(visit, wait_state, model):
+    store.ensure_all(
+        (name, variant or None) for name, _, variant in (label.partition("+") for label in catalogue.together([model]))
+    )
     opened = visit(f"?source=sample&backend=wasm&model={model}")
     wait_state(opened.page, "running")
     opened.page.wait_for_timeout(2000)

@@ -4,7 +4,7 @@ import { toFrame } from "./region.js";
 
 /** @typedef {"wasm" | "webgpu" | "webgl"} Provider */
 /** @typedef {typeof import("onnxruntime-web")} Ort */
-/** @typedef {{name: string, url: string | null, why?: string, fetch?: string, bytes: number,
+/** @typedef {{name: string, url: string | null, why?: string, fetch?: string, bytes: number, first?: string,
  *   input: {name: string, height: number, width: number, low: number, high: number},
  *   outputs: Record<string, {name: string, shape: number[]}>, check?: Check}} Spec a model in catalogue.json */
 /** @typedef {{pattern: string, modulus: number, shift: number, outputs: Record<string, Sampled>}} Check */
@@ -101,13 +101,23 @@ export class Networks {
   }
 
   /**
+   * The network that a model's system begins with: not always the plain one.
+   * @param {string} model
+   * @returns {Promise<Network>}
+   */
+  async first(model) {
+    const catalogue = await this.catalogue;
+    return this.get(catalogue.get(model)?.first ?? model);
+  }
+
+  /**
    * A model's entry. WebGL computes some operators wrongly, so a model may have a variant that avoids them.
    * @param {Map<string, Spec>} catalogue @param {string} name "model" or "model+variant"
    */
   #variant(catalogue, name) {
     const spec = catalogue.get(name);
     const careful = this.provider === "webgl" ? catalogue.get(`${name.split("+")[0]}+webgl`) : undefined;
-    const fits = careful && Object.keys(spec?.outputs ?? {}).every((key) => key in careful.outputs);
+    const fits = careful?.url && Object.keys(spec?.outputs ?? {}).every((key) => key in careful.outputs);
     return fits ? careful : spec;
   }
 
@@ -118,12 +128,11 @@ export class Networks {
       const [plain, variant] = name.split("+");
       if (!variant) throw new ModelMissing(`There is no model ${name} in this site's catalogue.`);
       const how = `bodylens models fetch ${plain} --variant ${variant}`;
-      throw new ModelMissing(`The model ${name} is not on this site. Run \`${how}\`, then reload the page.`);
+      throw new ModelMissing(`The model ${name} is not on this site. Run \`${how}\`, then try again.`);
     }
     if (!spec.url) {
-      throw new ModelMissing(
-        `The model ${name} is not on this site: ${spec.why ?? "it was not prepared"}. ${spec.fetch ?? ""}`,
-      );
+      const { why = "it was not prepared", fetch = "" } = spec;
+      throw new ModelMissing(`The model ${name} is not on this site: ${why}. ${fetch}`);
     }
     const { href } = new URL(spec.url, this.base);
     const gzipped = this.gzipped.includes(href);

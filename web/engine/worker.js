@@ -92,7 +92,7 @@ class Engine {
     await this.#released;
     try {
       const networks = await Networks.open(this.backend, site);
-      await networks.get(model);
+      await networks.first(model);
       scope.postMessage({ type: "ready", backend: this.backend, threads: networks.threads });
       return networks;
     } catch (error) {
@@ -203,7 +203,10 @@ class Engine {
 
   /** @param {unknown} error */
   #failed(error) {
-    if (++this.#failures === PATIENCE) fail("frame", error, "restart");
+    this.#failures++;
+    if (error instanceof ModelMissing) {
+      if (this.#failures === 1) fail("model-missing", error, "model");
+    } else if (this.#failures === PATIENCE) fail("frame", error, "restart");
   }
 
   /**
@@ -337,7 +340,7 @@ const messages = {
   model: ({ model }) => {
     engine?.masks.forget("live");
     engine?.networks
-      .then((networks) => networks.get(model))
+      .then((networks) => networks.first(model))
       .catch((error) => fail(error instanceof ModelMissing ? "model-missing" : "network", error, "model"));
   },
   pause: () => {
@@ -351,7 +354,7 @@ const messages = {
   client: ({ port }) => engine?.addClient(port),
   trial: async ({ site, backend, model, seconds }) => {
     try {
-      const network = await (await Networks.open(backend, site)).get(model);
+      const network = await (await Networks.open(backend, site)).first(model);
       scope.postMessage({ type: "trial", trial: await network.check(seconds) });
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);

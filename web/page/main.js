@@ -503,7 +503,21 @@ class App {
       this.panel.name("");
       this.show();
     } else if (action === "retry" && source && /^(camera|source)-/.test(problem?.code ?? "")) void this.choose(source);
+    else if (problem?.code === "model-missing") void this.#lookAgain();
     else this.restart();
+  }
+
+  /** Restarts with the models that the site has by now: they may have been made ready since the page was opened. */
+  async #lookAgain() {
+    try {
+      const response = await fetch("./", { cache: "no-cache" });
+      const front = new DOMParser().parseFromString(await response.text(), "text/html");
+      if (response.ok) this.site.catalogue = readSite(front).catalogue;
+    } catch {
+      // The restart says what is the matter.
+    }
+    void this.panel.listModels(this.site.catalogue);
+    this.restart();
   }
 
   #listen() {
@@ -656,9 +670,9 @@ function canvasLimit() {
   return Math.min(1920, Math.max(640, 320 * Math.ceil(longest / 320)));
 }
 
-/** The addresses of the program's parts, made absolute. */
-function readSite() {
-  const meta = /** @type {HTMLMetaElement} */ (document.querySelector('meta[name="bodylens:site"]'));
+/** The addresses of the program's parts, made absolute. @param {Document} [page] that names them */
+function readSite(page = document) {
+  const meta = /** @type {HTMLMetaElement} */ (page.querySelector('meta[name="bodylens:site"]'));
   const { version, masks, ...addresses } = JSON.parse(meta.content);
   const absolute = (/** @type {string} */ address) => new URL(address, document.baseURI).href;
   const all = Object.entries(addresses).map(([name, address]) => [

@@ -2,12 +2,13 @@
 
 import difflib
 import tomllib
+from collections.abc import Iterable
 from functools import cache
 from importlib import resources
 
 from bodylens_models.catalogue.entry import Entry, UnknownModel, parse
 
-__all__ = ["Entry", "UnknownModel", "entries", "entry"]
+__all__ = ["Entry", "UnknownModel", "entries", "entry", "together"]
 
 
 @cache
@@ -31,3 +32,15 @@ def entry(name: str, variant: str | None = None) -> Entry:
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}."
         raise UnknownModel(f"there is no model called {name!r}; {hint}")
     return known[name].as_variant(variant)
+
+
+def together(names: Iterable[str]) -> list[str]:
+    """Labels of all that is needed to run models: a model's name stands for its usual forms, a label for itself.
+
+    Raises UnknownModel for a name that is not known.
+    """
+    labels: dict[str, None] = {}
+    for text in names:
+        name, _, variant = text.partition("+")
+        labels |= dict.fromkeys([text] if variant else entry(name).together)
+    return list(labels)

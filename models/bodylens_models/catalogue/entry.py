@@ -96,7 +96,10 @@ class Onnx:
 
 @dataclass(frozen=True)
 class Entry:
-    """One model, or one variant of it. Immutable; read from `catalogue/NAME.toml`."""
+    """One model, or one variant of it. Immutable; read from `catalogue/NAME.toml`.
+
+    together: labels of what a program needs that runs this model in the usual way, what it begins with first.
+    """
 
     name: str
     variant: str | None
@@ -117,6 +120,7 @@ class Entry:
     outputs: Mapping[str, Output]
     onnx: Onnx | None
     variants: Mapping[str, str]
+    together: tuple[str, ...]
     raw: Mapping[str, Any]
 
     def as_variant(self, variant: str | None) -> "Entry":
@@ -180,6 +184,7 @@ def parse(raw: Mapping[str, Any]) -> Entry:
         },
         onnx=Onnx(**raw["onnx"]) if "onnx" in raw else None,
         variants={name: value["about"] for name, value in raw.get("variants", {}).items()},
+        together=tuple(raw.get("together", [raw["name"]])),
         raw=raw,
     )
 
