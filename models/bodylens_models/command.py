@@ -42,6 +42,7 @@ def listing(args: argparse.Namespace) -> int:
     for name, entry in catalogue.entries().items():
         state = store.state(name)
         word = {"ready": "ready", "fetchable": "can be had", "unavailable": "not to be had"}[state.state]
+        word = "not to be had" if state.unreached else word
         onnx = size_of(state.onnx_bytes) if state.onnx_bytes else "-"
         rows.append((name, word, size_of(state.source_bytes) if state.source_bytes else "-", onnx, entry.title))
     titles = ("model", "state", "source", "onnx", "what it is")
@@ -52,7 +53,7 @@ def listing(args: argparse.Namespace) -> int:
         print(f"{name}: imported, {size_of(record['bytes'])}, {record['path']}")
     for name in catalogue.entries():
         state = store.state(name)
-        if state.state == "unavailable":
+        if state.state == "unavailable" or state.unreached:
             print(f"{name}: {state.why}")
     return 0
 

