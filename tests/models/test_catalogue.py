@@ -45,7 +45,7 @@ def test_what_the_page_may_ask_for_is_fetched_together(model):
             chosen = catalogue.entry(model, label.partition("+")[2] or None)
             assert size == (width, height) == (chosen.input.width, chosen.input.height)
             assert chosen.options.get("stride", stride) == stride
-    assert entry.unavailable or set(entry.raw.get("together", [model])) == labels
+    assert entry.unavailable or set(entry.together) == labels
 
 
 def test_variants_join():
