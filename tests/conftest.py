@@ -1,6 +1,91 @@
 """What all tests share."""
 
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
 
 def pytest_collection_modifyitems(items):
     """Run the browser tests last: they take longest, and playwright keeps an event loop running in this thread."""
     items.sort(key=lambda item: "web" in item.path.parts)
+
+
+class Served:
+    """A `bodylens serve` of its own: its process, all that it has said so far, and its addresses.
+
+    Without --models in its arguments it makes none ready first.
+    """
+
+    def __init__(self, arguments):
+        command = [sys.executable, "-m", "bodylens_server.command", "serve", "--port", "0", *arguments]
+        if "--models" not in arguments:
+            command.append("--models")
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.data = Path(os.environ["BODYLENS_DATA"]) if "BODYLENS_DATA" in os.environ else None
+        self.told, self.errors = "", []
+        self.listener = threading.Thread(target=lambda: self.errors.extend(self.process.stderr))
+        self.listener.start()
+        while "Ctrl-C stops it" not in self.told:
+            line = self.process.stdout.readline()
+            assert line, self.told + "".join(self.errors)
+            self.told += line
+
+    @property
+    def addresses(self):
+        return re.findall(r"(?:is at| and) (https?://\S+)", self.told)
+
+    @property
+    def address(self):
+        return self.addresses[0]
+
+    @property
+    def phone(self):
+        return re.search(r"network open (\S+) or scan", self.told)[1]
+
+    def stop(self, number):
+        """Send a signal, wait for the end, and give the exit status."""
+        self.process.send_signal(number)
+        return self.end()
+
+    def end(self):
+        """Wait for the end, and give the exit status."""
+        with self.process:
+            self.told += self.process.stdout.read()
+            self.listener.join()
+        return self.process.returncode
+
+
+@pytest.fixture(scope="module")
+def start_served():
+    """Start servers that live as long as the module's tests: `start_served(*arguments)`."""
+    with kept_servers() as start:
+        yield start
+
+
+@pytest.fixture
+def serve(tmp_path, monkeypatch):
+    """Start servers: `serve(*arguments)`. Their certificates are kept in a folder of this test's own."""
+    monkeypatch.setenv("BODYLENS_DATA", str(tmp_path / "data"))
+    with kept_servers() as start:
+        yield start
+
+
+@contextlib.contextmanager
+def kept_servers():
+    started = []
+
+    def start(*arguments):
+        started.append(Served(arguments))
+        return started[-1]
+
+    yield start
+    for served in started:
+        if not served.process.stdout.closed:
+            served.process.kill()
+            served.end()

@@ -2,37 +2,52 @@
 
 import argparse
 import contextlib
-import errno
-import signal
-import socket
+import re
 import sys
 import time
 from collections.abc import Sequence
-
-import uvicorn
+from pathlib import Path
 
 from bodylens_models import catalogue, store
 from bodylens_models.convert.error import ConversionError
 from bodylens_models.progress import Terminal
-from bodylens_server import wheels
+from bodylens_server import log, wheels
 from bodylens_server.app import create_app
+from bodylens_server.doors import Door, Doors, count
 from bodylens_server.encoding import Encodings
-from bodylens_server.errors import Failure
+from bodylens_server.log import FORMATS
+from bodylens_server.phone import Phone, qr_terminal
 from bodylens_server.preparation import Preparation
+from bodylens_server.reach import Reach, reach
 from bodylens_server.site import Site
 
 # What a first visit finds ready; every other model that can be had is made ready while the page is served.
 MODELS = ["selfie-general", "selfie-landscape", "blazepose-lite", "blazepose-full"]
-LOCAL = {"127.0.0.1", "localhost", "::1"}
+PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the sub-command."""
-    parser = commands.add_parser("serve", help="serve the page on this machine")
+    parser = commands.add_parser("serve", help="serve the page on this machine, or to phones in the same network")
     parser.add_argument(
         "--port", type=port_number, default=8000, help="where to listen; 0 takes any free port (default: 8000)"
     )
-    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: this machine alone)")
+    parser.add_argument("--host", help="the address to listen on (default: this machine alone; with --lan all)")
+    parser.add_argument(
+        "--lan",
+        action="store_true",
+        help="serve https to the network, with a certificate made on the spot; the next port explains it to phones",
+    )
+    parser.add_argument("--cert", type=Path, metavar="FILE", help="a certificate of one's own for https, in PEM form")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="its private key, in PEM form")
+    parser.add_argument(
+        "--prefix", type=path_prefix, default="", metavar="/PATH", help="the path below which a proxy shows the site"
+    )
+    parser.add_argument(
+        "--log",
+        choices=FORMATS,
+        help="write a line for each answer to standard error, without anything about who asked (default: none)",
+    )
     parser.add_argument(
         "--models",
         nargs="*",
@@ -50,18 +65,12 @@ def port_number(text: str) -> int:
     return port
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Take the port, or say why it cannot be had."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise Failure(
-                f"port {port} is in use: stop what runs there, or choose another, as in --port {port + 1}"
-            ) from error
-        why = str(error.strerror).partition(" (while")[0]
-        raise Failure(f"port {port} on {host} cannot be opened: {why}") from error
+def path_prefix(text: str) -> str:
+    """Read --prefix: "/bodylens" or "/tools/bodylens", with or without a slash at its end."""
+    path = text.removesuffix("/")
+    if not PATH.fullmatch(path) or {".", ".."} & set(path.split("/")):
+        raise argparse.ArgumentTypeError(f"{text!r} is no path: write it as in --prefix /bodylens")
+    return path
 
 
 def make_ready(names: Sequence[str]) -> None:
@@ -78,36 +87,59 @@ def make_ready(names: Sequence[str]) -> None:
     display.close()
 
 
+def say(text: str = "") -> None:
+    """Tell whoever started the server."""
+    print(f"  {text}" if text else "", flush=True)
+
+
+def announce(found: Reach, phone: Phone | None, scan: str, seconds: float) -> None:
+    """Print where the server is and, with an address to `scan`, how phones get there."""
+    if found.made:
+        say(f"Made a root certificate for this network, in {found.made}.")
+        say("It can vouch for addresses in private networks alone, and its key stays there, readable by you alone.")
+    say()
+    for index, address in enumerate(found.addresses):
+        say(f"{'           and' if index else 'bodylens is at'} {address}")
+    say()
+    if scan:
+        say(f"On a phone in the same network open {scan} or scan this:")
+        say()
+        if sys.stdout.isatty():
+            print(qr_terminal(scan) + "\n", flush=True)
+    if phone:
+        say("It explains how to install the certificate, once. The SHA-256 fingerprint of that:")
+        say(phone.root.fingerprint)
+        say()
+    if not found.certificate and found.names != ["localhost"]:
+        say("Browsers give the camera to https and to localhost alone: put https in front, or try --lan.")
+    say(f"Ready after {seconds:.1f} s. Ctrl-C stops it.")
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Serve until the person stops it."""
     begun = time.monotonic()
-    listener = listen(arguments.host, arguments.port)
-    with listener:
+    log.start(arguments.log)
+    found = reach(arguments.host, arguments.port, arguments.lan, arguments.cert, arguments.key, arguments.prefix)
+    with found.listener, found.phone_listener or contextlib.nullcontext():
         make_ready(MODELS if arguments.models is None else arguments.models)
         preparation = Preparation(catalogue.entries() if arguments.models is None else [])
         site = Site(made := wheels.build(), coming=preparation.names)
         if "micropip" not in made.names:
-            print(f"  micropip {wheels.MICROPIP} cannot be had now: all works, but own code can install nothing.")
+            say(f"micropip {wheels.MICROPIP} cannot be had now: all works, but own code can install nothing.")
         encodings = Encodings()
         encodings.make_in_background(site.resources())
-        server = uvicorn.Server(
-            uvicorn.Config(
-                create_app(site, encodings),
-                log_level="warning",
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=2,
-            )
-        )
-        port = listener.getsockname()[1]
-        shown = "localhost" if arguments.host in LOCAL else arguments.host
-        print(f"\n  bodylens is at http://{shown}:{port}\n")
-        print(f"  Ready after {time.monotonic() - begun:.1f} s. Ctrl-C stops it.", flush=True)
-        if arguments.host not in LOCAL:
-            print("  Browsers give the camera to https and to localhost alone: from elsewhere, put https in front.")
-        # uvicorn answers Ctrl-C by finishing, and then lets the signal go on: the end is as wished, not an error.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        with preparation, contextlib.suppress(KeyboardInterrupt):
-            server.run(sockets=[listener])
-        print("\n  bodylens has stopped.")
-    return 0
+        phone = found.phone()
+        app = create_app(site, encodings, arguments.prefix, phone.routes() if phone else ())
+        doors = [Door(found.listener, app, found.certificate, found.key)]
+        if phone and found.phone_listener:
+            doors.append(Door(found.phone_listener, phone.plain_app()))
+        running = Doors(doors, say)
+        with running.signals():
+            scan = (phone.page if phone else found.addresses[0]) if arguments.lan else ""
+            announce(found, phone, scan, time.monotonic() - begun)
+            with preparation:
+                running.run()
+    say()
+    cut = f"; {count(running.cut)} {'was' if running.cut == 1 else 'were'} cut off" if running.cut else ""
+    say(f"bodylens has stopped{cut}.")
+    return 1 if running.cut else 0

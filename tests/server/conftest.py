@@ -1,5 +1,9 @@
 """A small web folder, and the site that is made of it and of the real packages."""
 
+import re
+
+import cv2
+import numpy as np
 import pytest
 
 from bodylens_server import wheels
@@ -9,6 +13,7 @@ from bodylens_server.site import Site
 INDEX = '<meta name="bodylens:site" content="{{site}}"><script type="module" src="{{app}}/page/main.js"></script>'
 MAIN = "// a program\n" * 100
 VIDEO = bytes(range(256)) * 40
+HALVES = {" ": (1, 1), "▀": (0, 1), "▄": (1, 0), "█": (0, 0)}  # of a QR code; dark modules are 1
 
 
 @pytest.fixture
@@ -62,3 +67,18 @@ def site(cache, web, python_files):
 @pytest.fixture
 def encodings(cache):
     return Encodings()
+
+
+@pytest.fixture
+def scan():
+    """Read the QR code in a terminal's text, as the camera of a phone would: `scan(text)`."""
+
+    def scan(text):
+        lines = [line for line in text.splitlines() if "\x1b[97;40m" in line]
+        rows = [re.sub(r"\x1b\[[0-9;]*m", "", line).removeprefix("  ") for line in lines]
+        modules = np.array([[HALVES[char][half] for char in row] for row in rows for half in (0, 1)], np.uint8)
+        picture = np.kron(1 - modules, np.ones((8, 8), np.uint8)) * 255
+        picture = cv2.copyMakeBorder(picture, 40, 40, 40, 40, cv2.BORDER_CONSTANT, value=255)
+        return cv2.QRCodeDetector().detectAndDecode(picture)[0]
+
+    return scan

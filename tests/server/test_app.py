@@ -3,6 +3,7 @@
 import gzip
 import http.client
 import threading
+from importlib.metadata import version
 
 import brotli
 import pytest
@@ -61,7 +62,7 @@ def compressed(site, encodings, program):
     return program
 
 
-@pytest.mark.parametrize("path", ["/", "/healthz", "/nothing", "/app/../.."])
+@pytest.mark.parametrize("path", ["/", "/health", "/nothing", "/app/../.."])
 def test_every_response_carries_the_headers(client, path):
     headers = client.get(path).headers
     for name, value in HEADERS.items():
@@ -145,17 +146,137 @@ def test_a_part_of_a_file_is_a_part_of_the_plain_file(client, clip, compressed):
     answer = client.get(clip, headers={"range": "bytes=100-199"})
     assert (answer.status_code, answer.content) == (206, VIDEO[100:200])
     assert answer.headers["content-range"] == f"bytes 100-199/{len(VIDEO)}"
+    assert answer.headers["content-length"] == "100"
+    assert answer.headers["accept-ranges"] == "bytes"
     part = client.get(compressed, headers={"range": "bytes=0-9", "accept-encoding": "br"})
     assert (part.status_code, part.text) == (206, MAIN[:10])
-    assert client.get(clip, headers={"range": "bytes=-6"}).content == VIDEO[-6:]
-    assert client.get(clip, headers={"range": f"bytes={len(VIDEO)}-"}).status_code == 416
+    assert part.headers["etag"] == client.get(compressed).headers["etag"]
 
 
-def test_a_part_of_another_version_is_not_sent(client, clip):
-    answer = client.get(clip, headers={"range": "bytes=0-9", "if-range": '"other"'})
+@pytest.mark.parametrize(
+    ("asked", "first", "last"),
+    [
+        ("bytes=0-0", 0, 0),
+        ("bytes=10200-", 10200, 10239),
+        ("bytes=-6", 10234, 10239),
+        ("bytes=-99999", 0, 10239),
+        ("bytes=10000-99999", 10000, 10239),
+        ("Bytes= 5-9", 5, 9),
+    ],
+)
+def test_each_form_of_a_single_range_is_understood(client, clip, asked, first, last):
+    answer = client.get(clip, headers={"range": asked})
+    assert (answer.status_code, answer.content) == (206, VIDEO[first : last + 1])
+    assert answer.headers["content-range"] == f"bytes {first}-{last}/{len(VIDEO)}"
+
+
+@pytest.mark.parametrize("asked", [f"bytes={len(VIDEO)}-", "bytes=99999-100000", "bytes=-0"])
+def test_a_range_beyond_the_end_is_told_the_length(client, clip, asked):
+    answer = client.get(clip, headers={"range": asked})
+    assert answer.status_code == 416
+    assert answer.headers["content-range"] == f"bytes */{len(VIDEO)}"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "pages=1-2",
+        "bytes",
+        "bytes=",
+        "bytes=-",
+        "bytes=a-b",
+        "bytes=1",
+        "bytes=0-1,4-5",
+        "bytes=0-1,99999-",
+        "bytes=+1-2",
+    ],
+)
+def test_a_range_that_is_not_understood_is_ignored(client, clip, asked):
+    answer = client.get(clip, headers={"range": asked})
     assert (answer.status_code, answer.content) == (200, VIDEO)
-    tag = answer.headers["etag"]
+    assert "content-range" not in answer.headers
+
+
+def test_a_range_means_nothing_to_head(client, clip):
+    plain, ranged = client.head(clip), client.head(clip, headers={"range": "bytes=0-9"})
+    assert ranged.status_code == 200
+    assert ranged.headers == plain.headers
+    assert ranged.headers["content-length"] == str(len(VIDEO))
+
+
+@pytest.mark.parametrize("version", ['"other"', "W/{}", "Sat, 31 Jan 2026 12:00:00 GMT", ""])
+def test_a_part_of_another_version_is_not_sent(client, clip, version):
+    tag = client.head(clip).headers["etag"]
     assert client.get(clip, headers={"range": "bytes=0-9", "if-range": tag}).status_code == 206
+    answer = client.get(clip, headers={"range": "bytes=0-9", "if-range": version.format(tag)})
+    assert (answer.status_code, answer.content) == (200, VIDEO)
+
+
+def test_a_part_is_not_joined_to_the_compressed_file(client, compressed):
+    tag = client.head(compressed, headers={"accept-encoding": "br"}).headers["etag"]
+    headers = {"accept-encoding": "br", "range": "bytes=0-9", "if-range": tag}
+    with client.stream("GET", compressed, headers=headers) as answer:
+        assert answer.status_code == 200
+        assert answer.headers["etag"] == tag
+        assert brotli.decompress(b"".join(answer.iter_raw())).decode() == MAIN
+
+
+def test_what_the_browser_has_it_is_not_sent_in_part_either(client, clip):
+    tag = client.head(clip).headers["etag"]
+    answer = client.get(clip, headers={"range": "bytes=0-9", "if-none-match": tag})
+    assert (answer.status_code, answer.content) == (304, b"")
+
+
+@pytest.mark.parametrize(
+    ("condition", "status"),
+    [("{}", 304), ("W/{}", 304), ('"x", W/"y" , {}', 304), ("*", 304), ('"x,y", {}', 304), ('"x"', 200), ("x", 200)],
+)
+def test_a_tag_confirms_what_the_browser_has(client, clip, condition, status):
+    tag = client.head(clip).headers["etag"]
+    answer = client.get(clip, headers={"if-none-match": condition.format(tag)})
+    assert answer.status_code == status
+    assert answer.headers["etag"] == tag
+    assert answer.headers["cache-control"] == client.head(clip).headers["cache-control"]
+    assert answer.headers["vary"] == "Accept-Encoding"
+    assert ("content-length" in answer.headers) is (status == 200)
+    assert client.head(clip, headers={"if-none-match": condition.format(tag)}).status_code == status
+
+
+def test_tags_on_several_lines_are_one_list(client, clip):
+    tag = client.head(clip).headers["etag"]
+    assert client.get(clip, headers=[("if-none-match", '"x"'), ("if-none-match", tag)]).status_code == 304
+
+
+@pytest.mark.parametrize(
+    ("condition", "status"), [("{}", 200), ("*", 200), ('"x", {}', 200), ("W/{}", 412), ('"x"', 412)]
+)
+def test_who_wants_one_version_alone_gets_no_other(client, clip, condition, status):
+    tag = client.head(clip).headers["etag"]
+    answer = client.get(clip, headers={"if-match": condition.format(tag)})
+    assert answer.status_code == status
+    assert (
+        client.get(clip, headers={"if-match": condition.format(tag), "if-none-match": tag}).status_code
+        == {
+            200: 304,
+            412: 412,
+        }[status]
+    )
+
+
+def test_nothing_tells_when_a_file_was_written_here(client, clip, compressed):
+    for path in ("/", clip, compressed):
+        assert "last-modified" not in client.get(path).headers
+        assert client.get(path, headers={"if-modified-since": "Sat, 31 Jan 2099 12:00:00 GMT"}).status_code == 200
+
+
+def test_encodings_on_several_lines_are_one_list(client, compressed):
+    answer = client.head(compressed, headers=[("accept-encoding", "zstd"), ("accept-encoding", "br")])
+    assert answer.headers["content-encoding"] == "br"
+
+
+def test_every_answer_that_depends_on_the_encoding_says_so(client, compressed):
+    for headers in ({}, {"accept-encoding": "br"}, {"accept-encoding": "identity;q=0, br;q=0"}, {"range": "bytes=0-1"}):
+        assert client.get(compressed, headers=headers).headers["vary"] == "Accept-Encoding"
 
 
 def test_unknown_addresses_and_methods_get_a_plain_line(client, program):
@@ -166,8 +287,52 @@ def test_unknown_addresses_and_methods_get_a_plain_line(client, program):
     assert {part.strip() for part in posted.headers["allow"].split(",")} == {"GET", "HEAD"}
 
 
-def test_health_is_a_word(client):
-    assert client.get("/healthz").text == "ok\n"
+def test_health_is_told_to_machines_and_never_kept(client):
+    answer = client.get("/health")
+    assert answer.json() == {"status": "ok", "version": version("bodylens")}
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.fixture
+def below(site, encodings):
+    """Give a client of a site that a proxy shows below /tools/bodylens."""
+    with TestClient(create_app(site, encodings, "/tools/bodylens"), headers={"accept-encoding": ""}) as client:
+        yield client
+
+
+def test_below_a_prefix_all_is_where_it_is_without(below, program):
+    for prefix in ("/tools/bodylens", ""):
+        assert below.get(f"{prefix}/").headers["content-type"] == "text/html; charset=utf-8"
+        assert below.get(prefix + program).text == MAIN
+        assert below.get(f"{prefix}/health").json()["status"] == "ok"
+        assert below.get(f"{prefix}/nothing").status_code == 404
+    assert below.get("/tools/bodylens/tools/bodylens/").status_code == 404
+    assert below.get("/tools/bodylensapp").status_code == 404
+
+
+def test_the_prefix_without_its_slash_leads_to_the_page(below):
+    answer = below.get("/tools/bodylens", follow_redirects=False)
+    assert answer.status_code == 308
+    assert answer.headers["location"] == "bodylens/"
+    assert "content-security-policy" in answer.headers
+    assert below.get("/tools/bodylens").url.path == "/tools/bodylens/"
+
+
+def test_what_a_proxy_says_of_itself_changes_nothing(client):
+    plain = client.get("/")
+    forwarded = client.get(
+        "/",
+        headers={
+            "x-forwarded-for": "198.51.100.7",
+            "x-forwarded-proto": "https",
+            "x-forwarded-host": "evil.example",
+            "x-forwarded-prefix": "/evil",
+            "forwarded": "host=evil.example;proto=https",
+        },
+    )
+    assert forwarded.content == plain.content
+    assert {**forwarded.headers} == {**plain.headers}
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The command line: each error is one sentence, and the server starts and stops as it should."""
 
+import json
 import re
 import signal
 import socket
@@ -10,7 +11,7 @@ import urllib.request
 
 import pytest
 
-from bodylens_server import node, serve
+from bodylens_server import node, reach, serve
 from bodylens_server.command import main
 from bodylens_server.errors import Failure
 
@@ -33,7 +34,7 @@ def test_a_port_in_use_is_one_sentence_with_a_way_out(cache, taken, capsys):
 @pytest.mark.parametrize("host", ["no.such.host.invalid", "192.0.2.1"])
 def test_an_address_that_cannot_be_had_is_explained(host):
     with pytest.raises(Failure, match=rf"port 0 on {host} cannot be opened: [^()]+$"):
-        serve.listen(host, 0)
+        reach.listen(host, 0)
 
 
 @pytest.mark.parametrize("port", ["70000", "-1"])
@@ -91,8 +92,8 @@ def test_the_server_says_where_it_is_serves_and_stops(stop):
             line = process.stdout.readline()
             assert line, told
             told += line
-        with urllib.request.urlopen(found[0] + "/healthz", timeout=10) as answer:
-            assert answer.read() == b"ok\n"
+        with urllib.request.urlopen(found[0] + "/health", timeout=10) as answer:
+            assert json.load(answer)["status"] == "ok"
         process.send_signal(stop)
         begun = time.monotonic()
         told, _ = process.communicate(timeout=20)

@@ -242,6 +242,23 @@ def launch(chromium, camera_file):
         browser.close()
 
 
+@pytest.fixture
+def start_chromium(chromium, camera_file):
+    """Start a Chromium of a test's own, with more flags: `start_chromium(*flags, env={})`."""
+    kind, program = chromium
+    browsers = []
+
+    def start_chromium(*flags, env=None):
+        film = f"--use-file-for-fake-video-capture={camera_file}"
+        flags = [*FLAGS, *CAMERAS["fake"], film, *flags]
+        browsers.append(kind.launch(executable_path=program, args=flags, env={**os.environ, **(env or {})}))
+        return browsers[-1]
+
+    yield start_chromium
+    for browser in browsers:
+        browser.close()
+
+
 @pytest.fixture(scope="session")
 def browser(launch):
     """Give the browser with the fake camera."""

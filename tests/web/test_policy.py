@@ -28,7 +28,7 @@ FETCH = """async (address) => {
 
 def elsewhere(server):
     """Give the same server by another name: for a browser that is another origin."""
-    return server.replace("localhost", "127.0.0.1") + "/healthz"
+    return server.replace("localhost", "127.0.0.1") + "/health"
 
 
 def test_threads_of_onnxruntime_run_under_the_policy(visit):
@@ -42,7 +42,7 @@ def test_threads_of_onnxruntime_run_under_the_policy(visit):
 
 def test_the_page_can_fetch_nothing_from_elsewhere(page, server):
     assert page.evaluate(FETCH, elsewhere(server)) == "TypeError"
-    assert page.evaluate(FETCH, "/healthz") == "basic"
+    assert page.evaluate(FETCH, "/health") == "basic"
 
 
 def test_a_worker_can_fetch_nothing_from_elsewhere(page, server):
@@ -51,7 +51,7 @@ def test_a_worker_can_fetch_nothing_from_elsewhere(page, server):
         page.evaluate(f"() => void (globalThis.kept = {script})")
     worker = started.value
     assert worker.evaluate(FETCH, elsewhere(server)) == "TypeError"
-    assert worker.evaluate(FETCH, "/healthz") == "basic"
+    assert worker.evaluate(FETCH, "/health") == "basic"
     assert worker.evaluate("crossOriginIsolated") is True
 
 
@@ -94,9 +94,9 @@ COST = """async () => {
 
 
 def test_a_second_visit_downloads_nothing_again(visit):
-    first = visit("healthz")
+    first = visit("health")
     before = first.page.evaluate(COST)
     assert len(before) == 4
     assert all(cost > 0 for cost in before.values())
-    after = visit("healthz", again=first).page.evaluate(COST)
+    after = visit("health", again=first).page.evaluate(COST)
     assert after == dict.fromkeys(before, 0)

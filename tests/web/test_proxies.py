@@ -1,0 +1,87 @@
+"""Below a path of a reverse proxy, whether it passes that path on or cuts it off: the whole page, to a drawn mask."""
+
+import http.client
+import http.server
+import threading
+from urllib.parse import urlsplit
+
+import pytest
+
+PREFIX = "/tools/bodylens"
+HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding"}
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Pass each request below PREFIX on, as a small reverse proxy does; elsewhere there is nothing."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        if not (self.path == PREFIX or self.path.startswith((PREFIX + "/", PREFIX + "?"))):
+            self.answer(404, {}, b"")
+            return
+        path = self.path.removeprefix(PREFIX) or "/" if self.server.cuts else self.path
+        upstream = http.client.HTTPConnection("127.0.0.1", self.server.upstream, timeout=60)
+        headers = {**self.headers, "X-Forwarded-For": "198.51.100.7", "X-Forwarded-Proto": "http"}
+        upstream.request("GET", path, headers=headers)
+        got = upstream.getresponse()
+        kept = {name: value for name, value in got.getheaders() if name.lower() not in HOP_BY_HOP}
+        self.answer(got.status, kept, got.read())
+        upstream.close()
+
+    def answer(self, status, headers, body):
+        self.send_response_only(status)
+        for name, value in {**headers, "content-length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+
+class Proxy(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    cuts = False
+    upstream = 0
+
+
+@pytest.fixture(scope="module")
+def served(start_served):
+    return start_served("--prefix", PREFIX, "--models", "selfie-general")
+
+
+@pytest.fixture(params=["passes the path on", "cuts the path off"])
+def proxy(request, served):
+    """Give the address of a proxy, without a slash at its end."""
+    server = Proxy(("127.0.0.1", 0), Handler)
+    server.cuts = request.param.startswith("cuts")
+    server.upstream = urlsplit(served.address).port
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield f"http://localhost:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_the_whole_page_works_below_the_path(visit, wait_state, proxy):
+    opened = visit("?source=camera&backend=wasm", at=f"{proxy}{PREFIX}/")
+    page = opened.page
+    wait_state(page, "running", timeout=120)
+    assert page.evaluate("crossOriginIsolated") is True
+    assert page.evaluate("bodylens.latest().people[0].score") > 0.5
+    asked = [request.url for request in opened.requests if not request.url.startswith(("blob:", "data:"))]
+    assert all(url.startswith(f"{proxy}{PREFIX}/") for url in asked)
+    for part in ("/app/", "/ort/", "/pyodide/", "/models/"):
+        assert any(url.startswith(f"{proxy}{PREFIX}{part}") for url in asked), part
+    assert len(page.workers) >= 2
+    assert all(worker.url.startswith(f"{proxy}{PREFIX}/") for worker in page.workers)
+    # Where it would be installed as an application, that lies below the path as well.
+    told = page.evaluate("fetch(document.querySelector('link[rel=manifest]').href).then((got) => got.json())")
+    manifest = page.evaluate("document.querySelector('link[rel=manifest]').href")
+    scope = page.evaluate("([scope, base]) => new URL(scope, base).href", [told["scope"], manifest])
+    assert scope == f"{proxy}{PREFIX}/"
+    assert not opened.errors
+
+
+@pytest.mark.parametrize("proxy", ["passes the path on"], indirect=True)  # who cuts it off must add the slash as well
+def test_the_path_without_its_slash_leads_to_the_page(visit, proxy):
+    assert visit(at=f"{proxy}{PREFIX}").page.url == f"{proxy}{PREFIX}/"
