@@ -190,8 +190,10 @@ class _Grid:
         if at.size:
             row, column = np.divmod(at, np.int32(out.shape[1]))
             cell = down.take(row) * np.int32(planes.shape[2]) + across.take(column)
-            number = np.cumsum(undecided, dtype=np.int32) - 1
-            values = flat.take(corners[:, undecided], axis=1)
+            asked = np.zeros(flat.shape[1], bool)
+            asked[cell] = True
+            number = np.cumsum(asked, dtype=np.int32) - 1
+            values = flat.take(corners[:, asked], axis=1)
             labels = _best_within(values, number.take(cell), x.take(column), y.take(row))
             out.reshape(-1)[at] = labels
         return out
