@@ -7,6 +7,8 @@ export class Pusher {
   #fresh = false;
   #making = false;
   #stopped = false;
+  /** When the newest frame is to be shown, seconds of the video, whatever its speed. */
+  #time = 0;
 
   /** @param {HTMLVideoElement} video @param {import("./engine.js").Engine} engine */
   constructor(video, engine) {
@@ -27,7 +29,9 @@ export class Pusher {
 
   #watch() {
     if (this.#stopped) return;
-    const next = () => {
+    /** @param {number} _ @param {VideoFrameCallbackMetadata} [metadata] */
+    const next = (_, metadata) => {
+      this.#time = metadata?.mediaTime ?? this.video.currentTime;
       this.#fresh = true;
       void this.#push();
       this.#watch();
@@ -41,7 +45,7 @@ export class Pusher {
     if (!this.#wanted || !this.#fresh || this.#making || this.#stopped || video.readyState < 2) return;
     this.#fresh = this.#wanted = false;
     this.#making = true;
-    const time = performance.now() / 1000;
+    const time = this.#time;
     try {
       const frame =
         "VideoFrame" in globalThis
