@@ -46,13 +46,12 @@ def test_what_is_asked_of_the_camera(page, story, expected):
 
 
 def test_a_step_up_that_was_too_early_makes_the_next_one_wait_longer(page):
-    hot, cool = (14.5, 60), (31, 30)
+    hot = (14.5, 60)
     changes = page.evaluate(STORY, [(60, 30), hot, (40, 30), hot, (80, 30)])
     steps = [step for _, step in changes]
     assert steps == [1, 0, 1, 0]
     first, second = changes[1][0] - changes[0][0], changes[3][0] - changes[2][0]
     assert second > first + 25
-    assert cool
 
 
 def test_a_device_that_becomes_slow_makes_its_camera_give_less(visit, wait_state):
@@ -60,14 +59,16 @@ def test_a_device_that_becomes_slow_makes_its_camera_give_less(visit, wait_state
     page = opened.page
     wait_state(page, "running")
     stats = "bodylens.stats()"
-    page.wait_for_timeout(8000)  # it learns how fast it is
-    before = page.evaluate(stats)
-    assert before["step"] == 0
+    best = float("inf")
+    for _ in range(40):  # it learns how fast it is
+        page.wait_for_timeout(200)
+        best = min(best, page.evaluate(f"{stats}.pace") or best)
+    assert page.evaluate(stats)["step"] == 0
     page.evaluate(BUSY, 16)
     page.locator("#notice", has_text="so the camera gives less").wait_for(timeout=90_000)
     after = page.evaluate(stats)
     assert after["step"] == 1
-    assert after["pace"] > 1.6 * before["pace"]
+    assert after["pace"] > 1.3 * best
     assert "480 × 360, 20 pictures a second" in page.inner_text("#notice")
     page.evaluate("busy.forEach((worker) => worker.terminate())")
     for _ in range(200):

@@ -328,6 +328,28 @@ def test_a_call_interrupts_and_afterwards_it_goes_on(visit, wait_state):
     frames_out(page, page.evaluate("bodylens.stats().frames.out") + 5)
 
 
+def test_a_page_that_was_left_gives_the_camera_back_and_takes_it_again(chromium, server, wait_state):
+    kind, program = chromium
+    flags = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    # Playwright's own flags switch off what keeps a page that was left.
+    kept = kind.launch(executable_path=program, args=flags, ignore_default_args=["--disable-back-forward-cache"])
+    try:
+        page = kept.new_page()
+        page.add_init_script(
+            TRACKS + "addEventListener('pageshow', (event) => { globalThis.kept = event.persisted; });"
+        )
+        page.goto(f"{server}/?source=camera&backend=wasm")
+        wait_state(page, "running")
+        page.goto(f"{server}/healthz")
+        page.go_back(wait_until="commit")
+        until(page, "globalThis.kept && tracks.length === 2")
+        assert page.evaluate("tracks.map(({ readyState }) => readyState)") == ["ended", "live"]
+        wait_state(page, "running")
+        frames_out(page, page.evaluate("bodylens.stats().frames.out") + 5)
+    finally:
+        kept.close()
+
+
 def person(page):
     """Give the square of the drawn picture in which the portrait is, and what of it is person."""
     drawn = snapshot(page)[..., :3]

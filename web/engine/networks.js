@@ -316,6 +316,9 @@ async function inflate(response) {
   const bytes = await response.arrayBuffer();
   const [first, second] = new Uint8Array(bytes, 0, 2);
   if (first !== 0x1f || second !== 0x8b) return bytes;
+  if (!("DecompressionStream" in globalThis)) {
+    throw new Error("This browser is too old to unpack what this site ships: it needs Safari 16.4 or Firefox 113.");
+  }
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
 }
 
