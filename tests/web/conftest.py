@@ -229,14 +229,17 @@ def launch(chromium, camera_file):
     kind, program = chromium
     browsers = {}
 
+    def flags(camera="fake", webgpu=True):
+        film = [f"--use-file-for-fake-video-capture={camera_file}"] if camera == "fake" else []
+        return [*FLAGS, *([WEBGPU] if webgpu else []), *CAMERAS[camera], *film]
+
     def launch(camera="fake", webgpu=True):
         key = (camera, webgpu)
         if key not in browsers:
-            film = [f"--use-file-for-fake-video-capture={camera_file}"] if camera == "fake" else []
-            flags = [*FLAGS, *([WEBGPU] if webgpu else []), *CAMERAS[camera], *film]
-            browsers[key] = kind.launch(executable_path=program, args=flags)
+            browsers[key] = kind.launch(executable_path=program, args=flags(*key))
         return browsers[key]
 
+    launch.flags = flags
     yield launch
     for browser in browsers.values():
         browser.close()

@@ -1,6 +1,9 @@
 // On a static host the headers that enforce the promise come from a service worker: nothing starts before it is there.
 import { watchVersions } from "./versions.js";
 
+// No policy that browsers know stops WebRTC, and this page has no use for it. Workers never had it.
+for (const name of ["RTCPeerConnection", "webkitRTCPeerConnection"]) Reflect.deleteProperty(globalThis, name);
+
 /** Remembers, for this tab, how often in a row the page was loaded anew for the service worker's sake. */
 const RELOADED = "bodylens-reloaded";
 
