@@ -1,4 +1,4 @@
-"""Who is who in a real clip in which people cross: `python tests/bench/crossings.py CLIP [SECONDS]`.
+"""Who is who in a real clip in which people cross: `python tests/bench/crossings.py CLIP [FRAMES]`.
 
 No truth comes with such a clip. What can be counted without it: how many people are seen at once, how many ids were
 given out, how long ids last, how often someone appears away from the picture's rim under a new id where an id was lost
@@ -28,13 +28,13 @@ def middles(people: bodylens.People) -> np.ndarray:
     return people.boxes[:, :2] + people.boxes[:, 2:] / 2
 
 
-def follow(model: str, options: dict, clip: str, seconds: float) -> dict[str, float]:
+def follow(model: str, options: dict, clip: str, most: int) -> dict[str, float]:
     """Follow everyone through a clip; gives the counts."""
     detector = bodylens.create_detector(model, **options)
     spans: dict[int, int] = {}
     last: dict[int, tuple[float, np.ndarray]] = {}
     counts, breaks, jumps, before = [], 0, 0, set()
-    for picture, time in islice(bodylens.frames(clip), round(seconds * 30)):
+    for picture, time in islice(bodylens.frames(clip), most):
         people = detector.estimate(picture, time)
         size = np.array(picture.shape[1::-1])
         counts.append(len(people))
@@ -65,10 +65,10 @@ def main() -> None:
     """Print the table."""
     if len(sys.argv) < 2:
         raise SystemExit(__doc__)
-    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 60.0
+    most = int(sys.argv[2]) if len(sys.argv) > 2 else 300
     print(f"{'':24}{'frames':>8}{'people':>8}{'most':>6}{'ids':>6}{'frames an id':>14}{'breaks':>8}{'jumps':>7}")
     for name, (model, options) in SYSTEMS.items():
-        found = follow(model, options, sys.argv[1], seconds)
+        found = follow(model, options, sys.argv[1], most)
         print(
             f"{name:24}{found['frames']:8}{found['people']:8.1f}{found['most']:6}{found['ids']:6}"
             f"{found['lasting']:14.0f}{found['breaks']:8}{found['jumps']:7}",
