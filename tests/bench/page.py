@@ -99,6 +99,8 @@ def measure(kind: BrowserType, program: str | None, address: str, arguments: arg
         ("camera", f"{link.replace('sample', 'camera')}&effect=mask"),
     ):
         first_mask(page, query)
+        page.wait_for_timeout(2000)  # warm: every buffer has been made
+        before = page.evaluate("bodylens.stats()")
         stats = settled(page, arguments.seconds)
         latency = stats["latency"]
         row = [
@@ -108,6 +110,9 @@ def measure(kind: BrowserType, program: str | None, address: str, arguments: arg
         ]
         print("  " + " ".join([f"{name:>9}", *row]))
         share = latency["overhead"] / latency["network"]
+        frames = stats["frames"]["out"] - before["frames"]["out"]
+        grown = stats["heap"] - before["heap"]
+        print(f"{'':12}the engine's heap, {stats['heap'] / 1e6:.1f} MB, grew by {grown} bytes in {frames} frames")
         print(f"{'':12}overhead / network = {share:.0%}; frames {json.dumps(stats['frames'])}")
     context.close()
 
