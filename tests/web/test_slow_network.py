@@ -1,0 +1,74 @@
+"""On a slow network: the page opens whole, always says how far it is, and takes patience for no fault."""
+
+from urllib.parse import urlsplit
+
+import pytest
+from slow_link import SlowLink
+
+# Four times a second, what a person sees while they wait; each entry is [ms, state, told, message].
+WATCH = """
+globalThis.seen = [];
+setInterval(() => {
+  const shown = (id) => {
+    const element = document.getElementById(id);
+    return element?.checkVisibility() ? element.innerText : "";
+  };
+  const said = document.querySelector("#progress-parts") ? shown("progress") : "";
+  const bars = [...document.querySelectorAll("#progress-parts progress")].map((bar) => bar.value).join(" ");
+  const { state } = document.documentElement.dataset;
+  seen.push([performance.now(), state, said && `${said} ${bars}`, shown("message-card")]);
+}, 250);
+"""
+QUIET = 12  # seconds in which nothing may move before a person takes it for stuck
+PATIENCE = 300  # seconds
+
+
+@pytest.fixture(scope="module")
+def link(start_served):
+    """Give a slow link to a server of our own."""
+    served = start_served("--models", "selfie-general", "blazepose-full")
+    with SlowLink(urlsplit(served.address).port) as link:
+        yield link
+
+
+def longest_quiet(seen):
+    """Give the longest time, in seconds, in which what was told did not change."""
+    longest, since = 0, seen[0]
+    for entry in seen:
+        if entry[2] != since[2]:
+            since = entry
+        longest = max(longest, entry[0] - since[0])
+    return longest / 1000
+
+
+def test_a_first_visit_opens_whole_and_says_all_the_while_how_far_it_is(visit, wait_state, link):
+    opened = visit("?source=sample&backend=wasm", at=f"{link.address}/", script=WATCH)
+    page = opened.page
+    wait_state(page, "running", timeout=PATIENCE)
+    assert page.evaluate("bodylens.latest().people[0].score") > 0.5
+    waiting = [entry for entry in page.evaluate("seen") if entry[1] == "loading"]
+    started = next(index for index, entry in enumerate(waiting) if entry[2])
+    assert waiting[started][0] < 15_000, "something is told soon"
+    assert all(told for _, _, told, _ in waiting[started:]), "and until the picture is there"
+    assert not [message for *_, message in waiting if message]
+    assert longest_quiet(waiting[started:]) < QUIET
+    assert not opened.errors
+    seconds = page.evaluate("bodylens.stats().startup.firstResult") / 1000
+    print(f"\n{link.down.carried / 1e6:.1f} MB, first mask after {seconds:.0f} s (with whatever else ran here)")
+
+
+def test_another_model_in_mid_run_may_take_its_time(visit, wait_state, link):
+    # The second visit of a person: all but the other model is here already.
+    first = visit("?source=sample&backend=wasm", at=f"{link.address}/")
+    wait_state(first.page, "running", timeout=PATIENCE)
+    second = visit("?source=camera&backend=wasm", at=f"{link.address}/", again=first, script=WATCH)
+    page = second.page
+    wait_state(page, "running", timeout=PATIENCE)
+    page.select_option("select[name=model]", "blazepose-full")
+    until = PATIENCE
+    while until and not page.evaluate("bodylens.latest()?.people[0]?.keypoints.length"):
+        page.wait_for_timeout(1000)
+        until -= 1
+        assert second.state != "error", page.inner_text("#message-card")
+    assert until, "the other model never came"
+    assert not [message for *_, message in page.evaluate("seen") if message]
