@@ -60,6 +60,9 @@ export class Networks {
     this.threads = provider === "webgl" ? 1 : Math.max(ort.env.wasm.numThreads ?? 1, 1);
   }
 
+  /** Called as bytes of a model arrive: who waits for a slow network is not to be taken for stuck. */
+  arriving = () => undefined;
+
   /**
    * Loads a provider's bundle.
    * @param {Provider} provider
@@ -136,7 +139,7 @@ export class Networks {
     }
     const { href } = new URL(spec.url, this.base);
     const gzipped = this.gzipped.includes(href);
-    const response = await fetch(gzipped ? `${href}.gz` : href);
+    const response = watch(await fetch(gzipped ? `${href}.gz` : href), this.arriving);
     if (!response.ok)
       throw new ModelMissing(`The model ${name} could not be loaded: the server said ${response.status}.`);
     const bytes = new Uint8Array(await (gzipped ? inflate(response) : response.arrayBuffer()));
@@ -308,6 +311,17 @@ export function drawRings(planes, { width, height, low, high }, { modulus, shift
       }
     }
   }
+}
+
+/** The same response, which tells of every piece as it is read. @param {Response} response @param {() => void} tell */
+function watch(response, tell) {
+  const pieces = new TransformStream({
+    transform(piece, controller) {
+      tell();
+      controller.enqueue(piece);
+    },
+  });
+  return new Response(response.body?.pipeThrough(pieces), response);
 }
 
 /** A gzipped file, which some hosts inflate on the way. @param {Response} response @returns {Promise<ArrayBuffer>} */

@@ -92,6 +92,7 @@ class Engine {
     await this.#released;
     try {
       const networks = await Networks.open(this.backend, site);
+      networks.arriving = () => void scope.postMessage({ type: "arriving" });
       await networks.first(model);
       scope.postMessage({ type: "ready", backend: this.backend, threads: networks.threads });
       return networks;
