@@ -340,7 +340,7 @@ def test_a_page_that_was_left_gives_the_camera_back_and_takes_it_again(chromium,
         )
         page.goto(f"{server}/?source=camera&backend=wasm")
         wait_state(page, "running")
-        page.goto(f"{server}/healthz")
+        page.goto(f"{server}/health")
         page.go_back(wait_until="commit")
         until(page, "globalThis.kept && tracks.length === 2")
         assert page.evaluate("tracks.map(({ readyState }) => readyState)") == ["ended", "live"]
