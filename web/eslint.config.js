@@ -9,7 +9,7 @@ export default [
   js.configs.recommended,
   { files: ["page/**/*.js", "file.js"], languageOptions: { globals: { ...globals.browser, ...media } } },
   {
-    files: ["engine/**/*.js", "python/**/*.js", "downloads.js", "sw.js"],
+    files: ["engine/**/*.js", "python/**/*.js", "downloads.js", "sw.js", "sw-live.js"],
     languageOptions: { globals: { ...globals.worker, ...media, OffscreenCanvas: "readonly", WebAssembly: "readonly" } },
   },
   { files: ["**/*.mjs"], languageOptions: { globals: globals.node } },

@@ -25,12 +25,11 @@ from bodylens_server.app import HEADERS
 from bodylens_server.encoding import Encodings
 from bodylens_server.errors import Failure
 from bodylens_server.resource import Resource, from_bytes, from_file
-from bodylens_server.site import Site
+from bodylens_server.site import INTEGRITY, Site, describe
 
 # What a visit may choose.
 MODELS = ["selfie-general", "selfie-landscape", "blazepose-lite", "blazepose-full", "movenet-lightning"]
 LIMIT = 25 << 20  # bytes; what common static hosts allow a file
-INTEGRITY = "integrity.json"
 WORKER = "sw.js"
 INFLATED = {("ort", ".wasm"), ("models", ".onnx")}  # what the engine inflates where there is no service worker
 SMALL = 1 << 15  # bytes; below it another file is not worth its place
@@ -89,14 +88,6 @@ def pack(files: Files, limit: int) -> tuple[dict[str, Resource], dict[str, Resou
                 f"{limit / 1e6:.1f}: choose other models with --models"
             )
     return packed, absent
-
-
-def describe(files: Files) -> dict[str, dict[str, str | int]]:
-    """Return what the service worker must know of each file."""
-    return {
-        name: {"sha256": resource.sha256, "bytes": resource.size, "type": resource.media_type}
-        for name, resource in sorted(files.items())
-    }
 
 
 def collect(site: Site, limit: int = LIMIT) -> dict[str, Resource]:

@@ -23,8 +23,9 @@ from bodylens_server.wheels import STANDARD_LIBRARY, PythonFiles
 
 # In web/, what the browser never asks for: installed packages, the sources of wheels, and what configures the checks.
 NOT_SERVED = {"node_modules", "wheels", "package.json", "package-lock.json", "tsconfig.json", "eslint.config.js"}
-# A static build alone has a service worker, at the root, for what it controls lies below its own address.
-NOT_SERVED |= {"sw.js"}
+# Service workers lie at the root, for what one controls lies below its own address.
+KEEPER, INTEGRITY = "sw-live.js", "integrity.json"
+NOT_SERVED |= {"sw.js", KEEPER}
 # Of onnxruntime-web, one bundle a provider. The one for WebGL brings no wasm.
 ONNXRUNTIME_FILES = [
     "ort.wasm.min.mjs",
@@ -59,6 +60,14 @@ def served_files(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 MASKS = ("selfie-general", "selfie-landscape")
+
+
+def describe(files: Mapping[str, Resource]) -> dict[str, dict[str, str | int]]:
+    """Return what a service worker must know of each file."""
+    return {
+        name: {"sha256": resource.sha256, "bytes": resource.size, "type": resource.media_type}
+        for name, resource in sorted(files.items())
+    }
 
 
 def models_standing() -> list[int]:
@@ -145,7 +154,29 @@ class Site:
             # Whose masks stand beside the poses of a system that has none.
             "masks": next((name for name in MASKS if any(e["name"] == name and e["url"] for e in entries)), ""),
         }
-        self.folders, self.pages = folders, {"": self.front_page(self.addresses)}
+        self.folders = folders
+        self.pages = {
+            "": self.front_page({**self.addresses, "keeper": KEEPER}),
+            KEEPER: self._file(self.web / KEEPER),
+            INTEGRITY: from_bytes(json.dumps(self._integrity()).encode(), ".json"),
+        }
+
+    def _integrity(self) -> dict[str, Any]:
+        """Return what the keeper must know: every file, what the page is, and what else a first visit needs."""
+        app, catalogue = self.addresses["app"], self.addresses["catalogue"]
+        bundle = tuple(self.addresses["ort"] + name for name in ("ort.wasm.", "ort-wasm-simd-threaded."))
+        pyodide = self.addresses["pyodide"]
+        return {
+            "core": sorted([catalogue, *(name for name in self.folders if name.startswith(app))]),
+            "start": sorted(
+                name
+                for name in self.folders
+                if (name.startswith(pyodide) and "/micropip" not in name)
+                or (name.startswith(bundle) and ".asyncify." not in name and ".jspi." not in name)
+            ),
+            "files": describe(self.folders),
+            "inflated": {},
+        }
 
     def front_page(self, told: Mapping[str, Any]) -> Resource:
         """Return the front page with what it is told: the addresses, and more on a static site."""

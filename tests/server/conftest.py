@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bodylens_server import wheels
+from bodylens_server import checkout, wheels
 from bodylens_server.encoding import Encodings
 from bodylens_server.site import Site
 
@@ -38,6 +38,7 @@ def web(tmp_path):
         "node_modules/left/pad.js": b"installed",
         "wheels/compile.mjs": b"build",
         ".npmrc": b"secret",
+        "sw-live.js": (checkout.WEB / "sw-live.js").read_bytes(),
     }.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)

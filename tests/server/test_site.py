@@ -24,7 +24,18 @@ def addresses(site):
 
 def test_the_front_page_names_every_folder_relative_to_itself(site):
     told = addresses(site)
-    assert set(told) == {"version", "app", "ort", "pyodide", "three", "models", "catalogue", "samples", "masks"}
+    assert set(told) == {
+        "version",
+        "app",
+        "ort",
+        "pyodide",
+        "three",
+        "models",
+        "catalogue",
+        "samples",
+        "masks",
+        "keeper",
+    }
     for name in ("app", "ort", "pyodide", "three"):
         assert re.fullmatch(name + r"/[0-9a-f]{8}/", told[name])
     assert told["samples"] == told["app"] + "samples/"
@@ -37,8 +48,19 @@ def test_the_page_finds_its_program_where_the_front_page_says(site):
     assert site.find(source)[0].path == site.web / "page/main.js"
 
 
-def test_only_the_front_page_may_change(site):
-    assert site.find("")[1] is False
+def test_what_keeps_the_site_knows_every_file_of_it(site):
+    told = json.loads(site.find("integrity.json")[0].read())
+    assert set(told["files"]) == set(site.folders)
+    assert all(site.folders[name].sha256 == file["sha256"] for name, file in told["files"].items())
+    assert addresses(site)["catalogue"] in told["core"]
+    assert {name for name in site.folders if name.startswith("app/")} < set(told["core"])
+    assert any(name.endswith("pyodide.asm.wasm") for name in told["start"])
+    assert not [name for name in told["start"] if name not in site.folders or "jspi" in name]
+
+
+def test_only_the_front_page_and_what_keeps_it_may_change(site):
+    assert addresses(site)["keeper"] in site.pages
+    assert not any(site.find(address)[1] for address in site.pages)
     assert all(site.find(address)[1] for address in site.folders)
 
 

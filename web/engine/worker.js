@@ -94,7 +94,8 @@ class Engine {
       const networks = await Networks.open(this.backend, site);
       networks.arriving = () => void scope.postMessage({ type: "arriving" });
       await networks.first(model);
-      scope.postMessage({ type: "ready", backend: this.backend, threads: networks.threads });
+      const used = performance.getEntriesByType("resource").map(({ name }) => name);
+      scope.postMessage({ type: "ready", backend: this.backend, threads: networks.threads, used });
       return networks;
     } catch (error) {
       if (error instanceof ModelMissing) fail("model-missing", error, "model");

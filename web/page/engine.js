@@ -1,7 +1,7 @@
 // The workers behind the page: the engine, the live Python, and one for a person's own code. The page talks to this alone.
 
 /** @typedef {{ort: string, pyodide: string, models: string, catalogue: string, samples: string, three: string,
- *   version: string, masks: string, worker?: string, gzipped?: string[]}} Site `masks` is the model whose masks stand
+ *   version: string, masks: string, worker?: string, keeper?: string, gzipped?: string[]}} Site `masks` is the model whose masks stand
  *   beside the poses of systems that have none, if there is one; a static site has a service `worker`, and of what lies
  *   `gzipped` the plain addresses */
 /** @typedef {{type: string, [key: string]: any}} Message */

@@ -4,6 +4,7 @@ import { background } from "./backgrounds.js";
 import { table } from "../tables.js";
 import { Camera } from "./camera.js";
 import { Engine } from "./engine.js";
+import { keepUsed } from "./keeper.js";
 import { Offline } from "./offline.js";
 import { Heat, STEPS } from "./heat.js";
 import { Panel } from "./panel.js";
@@ -24,6 +25,9 @@ const STALLED = 20000;
 
 /** Frames after which the speed of a provider is known. */
 const SETTLED = 100;
+
+/** Frames after which there is time for other things. */
+const SMOOTH = 10;
 
 /** Messages that go away by themselves once pictures come again. */
 const PASSING = ["frame", "stalled", "graphics-lost"];
@@ -82,6 +86,9 @@ class App {
   /** @type {{name: string, bitmap: ImageBitmap} | null} */
   #picture = null;
   #pictureSent = false;
+  #keeping = false;
+  /** Addresses of what the engine loaded. @type {string[]} */
+  #used = [];
   #viewAsked = false;
   #cameraAsked = false;
   #features = promise();
@@ -137,6 +144,13 @@ class App {
     const provider = await backend.choose(site, settings.get("model"), network);
     this.choosing = false;
     if (settings.get("backend") === "auto" && provider !== this.stats.backend) this.#changeBackend(provider);
+  }
+
+  /** Once all runs, this device keeps what the visit used, if the site has it so. */
+  async #keep() {
+    if (this.#keeping) return;
+    this.#keeping = true;
+    if (await keepUsed(this.site, this.#used)) void this.offline.show();
   }
 
   /** A fresh engine knows nothing yet. */
@@ -434,7 +448,8 @@ class App {
   #hear = {
     features: (features) => this.#features.resolve(features),
     progress: ({ part, loaded, total }) => this.stage.progress(part, loaded, total),
-    ready: ({ backend, threads }) => {
+    ready: ({ backend, threads, used }) => {
+      this.#used = used;
       this.ready = true;
       this.startup.ready ||= performance.now();
       this.stats = { ...this.stats, backend, threads };
@@ -472,6 +487,7 @@ class App {
       this.stats = { ...this.stats, ...stats };
       this.stage.speed(stats);
       void this.#cool(stats.pace ?? null);
+      if (this.running && stats.frames.out > SMOOTH) void this.#keep();
       if (this.running && stats.frames.out > SETTLED) void this.#improve();
     },
     wanted: () => this.source?.wanted(),

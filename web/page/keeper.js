@@ -1,0 +1,29 @@
+// Keeps what a visit used for one without a network, where the site comes from a server on another machine.
+
+/** On the server's own machine the server can be started again, and what was edited is to be seen. */
+const OWN = ["localhost", "127.0.0.1", "[::1]"];
+
+/**
+ * Has a service worker keep the page and what it used; `<html data-kept>` then says "yes".
+ * @param {{keeper?: string}} site
+ * @param {string[]} used addresses
+ * @returns {Promise<boolean>} whether all is kept
+ */
+export async function keepUsed({ keeper }, used) {
+  const { serviceWorker } = navigator;
+  if (!keeper || !serviceWorker || OWN.includes(location.hostname)) return false;
+  try {
+    await serviceWorker.register(keeper);
+    const { active } = await serviceWorker.ready;
+    const answered = new Promise((resolve) => {
+      serviceWorker.addEventListener("message", ({ data }) => resolve(data?.kept === true), { once: true });
+    });
+    serviceWorker.startMessages();
+    active?.postMessage({ keep: used });
+    if (!(await answered)) return false;
+  } catch {
+    return false; // a certificate that the browser does not trust, or no room: the page works as before
+  }
+  document.documentElement.dataset.kept = "yes";
+  return true;
+}
