@@ -1,22 +1,21 @@
 // The page: wires settings, source, workers and what is seen. Nothing here works on pixels.
 import { Backend } from "./backend.js";
-import { background } from "./backgrounds.js";
-import { table } from "../tables.js";
 import { Camera } from "./camera.js";
+import { listenForDrops } from "./drops.js";
 import { Engine } from "./engine.js";
-import { keepUsed } from "./keeper.js";
-import { Offline } from "./offline.js";
 import { Heat, STEPS } from "./heat.js";
+import { keepUsed } from "./keeper.js";
+import { Look } from "./look.js";
+import { Offline } from "./offline.js";
 import { Panel } from "./panel.js";
-import { partNumbers } from "./parts.js";
 import { startPrivacy } from "./privacy.js";
 import { Problem } from "./problems.js";
 import { protect } from "./protection.js";
 import { toRecord } from "./record.js";
 import { Settings } from "./settings.js";
+import { readSite } from "./site.js";
 import { openFile, openSource } from "./source.js";
 import { Stage } from "./stage.js";
-import { decode } from "./still.js";
 import { WakeLock } from "./wakelock.js";
 import { World } from "./world.js";
 
@@ -47,6 +46,8 @@ class App {
     openBackground: (file) => void this.openBackground(file),
     choose: (source) => void this.choose(source),
   });
+
+  look = new Look(this.settings, element("canvas-holder"), (view) => this.engine.send({ type: "view", view }));
 
   /** @type {import("./source.js").Source | null} */
   source = null;
@@ -83,13 +84,9 @@ class App {
 
   #alive = 0;
   #openings = 0;
-  /** @type {{name: string, bitmap: ImageBitmap} | null} */
-  #picture = null;
-  #pictureSent = false;
   #keeping = false;
   /** Addresses of what the engine loaded. @type {string[]} */
   #used = [];
-  #viewAsked = false;
   #cameraAsked = false;
   #features = promise();
 
@@ -156,13 +153,14 @@ class App {
   /** A fresh engine knows nothing yet. */
   #renew() {
     this.problem = null;
-    this.ready = this.running = this.#pictureSent = false;
+    this.ready = this.running = false;
+    this.look.renew();
     this.#features = promise();
   }
 
   /** Gives a fresh engine what it needs. */
   #connect() {
-    this.#sendView();
+    this.look.send();
     if (this.#stopped) this.engine.send({ type: "pause" });
     void this.#attach();
     this.show();
@@ -301,10 +299,7 @@ class App {
   /** @param {File} file */
   async openBackground(file) {
     try {
-      this.#picture = { name: "own", bitmap: await decode(file) };
-      this.#pictureSent = false;
-      this.settings.set("picture", "own");
-      this.#sendView();
+      await this.look.openBackground(file);
     } catch (error) {
       this.fail(error);
     }
@@ -325,7 +320,7 @@ class App {
       // What an effect does not draw need not be found.
       if (name === "effect" && this.topology.names.length)
         this.engine.changeModel(settings.get("model"), this.#options);
-      this.#askView();
+      this.look.ask();
     }
   }
 
@@ -344,50 +339,6 @@ class App {
       this.#cameraAsked = false;
       void this.choose("camera");
     });
-  }
-
-  /** A slider moves more often than pictures are drawn. */
-  #askView() {
-    if (this.#viewAsked) return;
-    this.#viewAsked = true;
-    setTimeout(() => {
-      this.#viewAsked = false;
-      this.#sendView();
-    }, 16);
-  }
-
-  #sendView() {
-    const { settings } = this;
-    const text = settings.get("color");
-    /** @type {Partial<View>} */
-    const view = {
-      effect: settings.get("effect"),
-      opacity: settings.get("opacity"),
-      color: /** @type {Color} */ ([1, 3, 5].map((i) => parseInt(text.slice(i, i + 2), 16) / 255)),
-      blur: settings.get("blur"),
-      mirror: settings.get("mirror"),
-      skeleton: settings.get("skeleton"),
-      plain: settings.get("bones") === "plain",
-      table: table(settings.get("table")) ?? undefined,
-      hidden: partNumbers(settings.get("hide")) ?? undefined,
-      edgeBlur: settings.get("edgeblur"),
-      cell: settings.get("cell"),
-      contour: settings.get("contour"),
-      invert: settings.get("invert"),
-      threshold: settings.get("edge"),
-      softness: settings.get("softness"),
-      limit: canvasLimit(),
-    };
-    const name = settings.get("picture");
-    if (view.effect === "picture") {
-      const known = this.#picture?.name === name ? this.#picture : null;
-      const picture = known ?? { name, bitmap: background(name) };
-      // The engine keeps the last one, so it crosses over only when it is another.
-      if (!known || !this.#pictureSent) view.picture = picture.bitmap;
-      this.#picture = picture;
-      this.#pictureSent = true;
-    }
-    this.engine.send({ type: "view", view });
   }
 
   get #stopped() {
@@ -564,8 +515,7 @@ class App {
         this.setPaused(!this.paused);
       } else if (event.key === "m") this.settings.set("mirror", !this.settings.get("mirror"));
     });
-    this.#listenForDrops();
-    new ResizeObserver(() => this.#askView()).observe(element("canvas-holder"));
+    listenForDrops(element("stage"), (file) => void this.open(() => openFile(file), "file"));
     setInterval(() => {
       const silent = performance.now() - this.#alive;
       if (this.state === "running" && silent > STALLED) this.fail(new Problem("stalled"));
@@ -600,26 +550,6 @@ class App {
     })
       .observe("cpu", { sampleInterval: 2000 })
       .catch(() => undefined); // how long frames take says enough
-  }
-
-  #listenForDrops() {
-    const { classList } = element("stage");
-    const over = (/** @type {DragEvent} */ event) => {
-      if (!event.dataTransfer?.types.includes("Files")) return;
-      event.preventDefault();
-      classList.add("dragging");
-    };
-    document.addEventListener("dragenter", over);
-    document.addEventListener("dragover", over);
-    document.addEventListener("dragleave", (event) => {
-      if (!event.relatedTarget) classList.remove("dragging");
-    });
-    document.addEventListener("drop", (event) => {
-      event.preventDefault();
-      classList.remove("dragging");
-      const file = event.dataTransfer?.files[0];
-      if (file) void this.open(() => openFile(file), "file");
-    });
   }
 
   /** Opens the view in three dimensions, or closes it. */
@@ -677,25 +607,6 @@ function promise() {
   let resolve = () => undefined;
   const promise = new Promise((given) => (resolve = given));
   return { promise, resolve };
-}
-
-/** More pixels than the screen shows would be drawn for nothing. */
-function canvasLimit() {
-  const { width, height } = element("canvas-holder").getBoundingClientRect();
-  const longest = Math.max(width, height) * devicePixelRatio;
-  return Math.min(1920, Math.max(640, 320 * Math.ceil(longest / 320)));
-}
-
-/** The addresses of the program's parts, made absolute. @param {Document} [page] that names them */
-function readSite(page = document) {
-  const meta = /** @type {HTMLMetaElement} */ (page.querySelector('meta[name="bodylens:site"]'));
-  const { version, masks, ...addresses } = JSON.parse(meta.content);
-  const absolute = (/** @type {string} */ address) => new URL(address, document.baseURI).href;
-  const all = Object.entries(addresses).map(([name, address]) => [
-    name,
-    Array.isArray(address) ? address.map(absolute) : absolute(/** @type {string} */ (address)),
-  ]);
-  return /** @type {import("./engine.js").Site} */ ({ version, masks, ...Object.fromEntries(all) });
 }
 
 // Before this is settled nothing can be switched on, least of all the camera.
