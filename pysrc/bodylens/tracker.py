@@ -172,6 +172,9 @@ class Tracker:
         momentum: the weight of the newest step in a person's velocity, by which tracks are moved on before they are
             compared; 0 leaves them where they were last seen, as the original does. With it, people who cross keep
             their ids.
+        min_nearness: whoever is too unlike all tracks takes the one that is nearest and of a like size, where
+            `nearness` is at least this and nobody else took it: turning around makes nobody new; None
+            never does, as in the original.
 
     Raises:
         ValueError: a number is out of range.
@@ -183,6 +186,7 @@ class Tracker:
     max_tracks: int = 18
     max_age: float = 1.0
     momentum: float = 0.25
+    min_nearness: float | None = None
 
     def __post_init__(self) -> None:
         if self.max_tracks < 1:
@@ -271,13 +275,9 @@ class Tracker:
                 alike[person, track] += TRUST
         links = [-1] * len(seen)
         taken: set[int] = set()
-        for flat in np.argsort(-alike, axis=None, kind="stable").tolist():
-            person, track = divmod(flat, alike.shape[1])
-            if alike[person, track] < self.min_similarity:
-                break
-            if links[person] < 0 and track not in taken:
-                links[person] = track
-                taken.add(track)
+        _link(links, taken, alike, self.min_similarity)
+        if self.min_nearness is not None and -1 in links and len(taken) < len(tracks.ids):
+            _link(links, taken, nearness(seen, expected), self.min_nearness)
         # Whom the caller followed however far is the same person, if nobody else is.
         for person, track in enumerate(followed):
             if track >= 0 and links[person] < 0 and track not in taken:
@@ -297,9 +297,12 @@ class Tracker:
         return crowded
 
 
-# What can be compared, and below which similarity it is not the same person.
-# ref: tfjs-models/pose-detection/src/movenet/constants.ts
-TRACKERS = {"bounding_box": (iou, 0.15), "keypoint": (oks(COCO.sigmas), 0.2)}
+# What can be compared, below which similarity it is not the same person, and from which nearness it is all the same.
+# ref: tfjs-models/pose-detection/src/movenet/constants.ts for the first two
+TRACKERS: dict[str, tuple[Similarity, float, float | None]] = {
+    "bounding_box": (iou, 0.15, None),
+    "keypoint": (oks(COCO.sigmas), 0.2, 0.75),
+}
 
 
 def tracker_of(tracker_type: str, max_age: float, max_tracks: int, min_similarity: float | None = None) -> Tracker:
@@ -309,7 +312,8 @@ def tracker_of(tracker_type: str, max_age: float, max_tracks: int, min_similarit
         tracker_type: "bounding_box" or "keypoint": what is compared.
         max_age: see `Tracker`.
         max_tracks: see `Tracker`.
-        min_similarity: see `Tracker`; None takes the type's usual one.
+        min_similarity: see `Tracker`; None takes the type's usual one. Whoever gives one is taken at their word: then
+            nearness links nobody who is less similar.
 
     Raises:
         ValueError: an option is out of range.
@@ -317,8 +321,10 @@ def tracker_of(tracker_type: str, max_age: float, max_tracks: int, min_similarit
     """
     if tracker_type not in TRACKERS:
         raise ValueError(f"tracker_type must be {' or '.join(TRACKERS)}, not {tracker_type!r}")
-    similarity, usual = TRACKERS[tracker_type]
-    return Tracker(similarity, usual if min_similarity is None else min_similarity, max_tracks, max_age)
+    similarity, usual, near = TRACKERS[tracker_type]
+    if min_similarity is not None:
+        return Tracker(similarity, min_similarity, max_tracks, max_age)
+    return Tracker(similarity, usual, max_tracks, max_age, min_nearness=near)
 
 
 class Identities:
@@ -360,3 +366,14 @@ class Identities:
 def _centre(boxes: Floats) -> Floats:
     centre: Floats = boxes[:, :2] + boxes[:, 2:] * np.float32(0.5)
     return centre
+
+
+def _link(links: list[int], taken: set[int], alike: Floats, least: float) -> None:
+    """Give persons without a track one that is not taken: the most similar pair first, down to the least similarity."""
+    for flat in np.argsort(-alike, axis=None, kind="stable").tolist():
+        person, track = divmod(flat, alike.shape[1])
+        if alike[person, track] < least:
+            break
+        if links[person] < 0 and track not in taken:
+            links[person] = track
+            taken.add(track)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bodylens.topology import COCO
-from bodylens.tracker import Sightings, Tracker, Tracks, iou, nearness, oks
+from bodylens.tracker import Sightings, Tracker, Tracks, iou, nearness, oks, tracker_of
 
 FALLOFF = np.full(4, 0.1, np.float32)
 
@@ -156,3 +156,20 @@ def test_someone_followed_far_is_the_same_person_but_the_wrong_one_of_two_is_not
     ids, tracks = tracker.step(Tracks.none(0), boxes(a, b), 0.0)
     swapped, _ = tracker.step(tracks, boxes(b), 0.1, ids[:1])
     assert swapped.tolist() == [2]
+
+
+def posed(at, tilt, height=0.5):
+    """Someone at a place in the frame in a pose that turns about the middle by `tilt`, radians, box unchanged."""
+    skeleton = np.random.default_rng(0).uniform(-0.5, 0.5, (17, 2)) * (0.15, height)
+    turn = np.array([[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]])
+    keypoints = (skeleton @ turn + at).astype(np.float32)[None]
+    box = np.array([[at[0] - 0.08, at[1] - height / 2, 0.16, height]], np.float32)
+    return Sightings(box, keypoints, np.ones((1, 17), np.float32))
+
+
+def test_whoever_turns_is_nobody_new_unless_the_caller_is_strict_about_keypoints():
+    frames = [posed((0.5, 0.5), 0), posed((0.5, 0.5), np.pi)]
+    assert follow(tracker_of("keypoint", 1.0, 18), frames, keypoints=17) == [[1], [1]]
+    assert follow(tracker_of("keypoint", 1.0, 18, 0.2), frames, keypoints=17) == [[1], [2]]
+    away = [posed((0.5, 0.5), 0), posed((0.7, 0.5), np.pi)]
+    assert follow(tracker_of("keypoint", 1.0, 18), away, keypoints=17) == [[1], [2]]
