@@ -31,6 +31,7 @@ export class Offline {
     try {
       const { kept, missing } = await this.#take();
       const models = await this.#titles(new Set(kept.map(({ url }) => url)));
+      if (this.#running) return; // it was begun meanwhile, and its button says Stop
       const names = models.length ? `, with ${models.join(", ")}` : "";
       element("offline-kept").textContent = `Kept for visits without a network: ${megabytes(sum(kept))}${names}.`;
       const keep = element("offline-keep");
