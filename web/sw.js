@@ -7,6 +7,9 @@
 const INTEGRITY = "{{integrity}}";
 const MANIFEST = "integrity.json";
 
+/** How often, a second apart, it is seen whether other tabs are still there: one that was closed goes not at once. */
+const LOOKS = 8;
+
 /** @typedef {{sha256: string, bytes: number, type: string}} Built */
 /**
  * @typedef {{headers: Record<string, string>, core: string[], files: Record<string, Built>,
@@ -154,11 +157,15 @@ async function take(path) {
   if (!(await cache.match(new URL(path, root)))) throw new Error(`There is no room to keep ${path}.`);
 }
 
-/** Only this version's files stay, and as long as another tab runs with them, those of the version before. */
-async function clean() {
-  /** @type {{url: string}[]} */
-  const tabs = await worker.clients.matchAll({ type: "window", includeUncontrolled: true });
-  if (tabs.filter(({ url }) => url.startsWith(root)).length > 1) return;
+/** Only this version's files stay, and as long as another tab runs with them, those of the version before. @param {number} [looks] */
+async function clean(looks = 0) {
+  for (let looked = 0; ; looked++) {
+    /** @type {{url: string}[]} */
+    const tabs = await worker.clients.matchAll({ type: "window", includeUncontrolled: true });
+    if (tabs.filter(({ url }) => url.startsWith(root)).length <= 1) break;
+    if (looked === looks) return; // the next tab that starts looks again
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
   for (const name of await caches.keys()) {
     if (name.startsWith(PREFIX) && name !== CACHE) await caches.delete(name);
   }
@@ -194,7 +201,7 @@ async function answer(request) {
 /** "use": a person wants this version now. "clean": a tab has started. @param {any} event */
 function hear(event) {
   if (event.data === "use") event.waitUntil(worker.skipWaiting());
-  else if (event.data === "clean") event.waitUntil(clean());
+  else if (event.data === "clean") event.waitUntil(clean(LOOKS));
 }
 
 worker.addEventListener("message", hear);
