@@ -111,8 +111,12 @@ def measure(kind: BrowserType, program: str | None, address: str, arguments: arg
         print("  " + " ".join([f"{name:>9}", *row]))
         share = latency["overhead"] / latency["network"]
         frames = stats["frames"]["out"] - before["frames"]["out"]
-        grown = stats["heap"] - before["heap"]
-        print(f"{'':12}the engine's heap, {stats['heap'] / 1e6:.1f} MB, grew by {grown} bytes in {frames} frames")
+        for whose, now, then in (
+            ("the engine's wasm", stats["heap"], before["heap"]),
+            ("Python's", stats["python"]["heap"], before["python"]["heap"]),
+            ("the page's", stats["pageHeap"], before["pageHeap"]),
+        ):
+            print(f"{'':12}{whose} heap, {now / 1e6:.1f} MB, grew by {now - then} bytes in {frames} frames")
         print(f"{'':12}overhead / network = {share:.0%}; frames {json.dumps(stats['frames'])}")
     context.close()
 

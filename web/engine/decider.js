@@ -3,7 +3,7 @@
 /** @typedef {{model: string, region: import("./region.js").Region, fetch: string[],
  *   keep: import("./masks.js").Keep[]}} Request */
 /** @typedef {{arrays: Float32Array[], shapes: number[][], masks: Float64Array}} Result */
-/** @typedef {{text: string, array: Float64Array | null, ms: number}} Answer */
+/** @typedef {{text: string, array: Float64Array | null, ms: number, heap: number}} Answer */
 
 /** Python could not decide; the message is its own. */
 export class Undecided extends Error {}
@@ -22,6 +22,8 @@ export class Decider {
   ahead = { text: "", requests: /** @type {Request[]} */ ([]), width: 0, height: 0 };
   /** The keypoints that the pipeline finds. @type {import("./skeletons.js").Topology} */
   topology = { names: [], sides: [], edges: [] };
+  /** The size of Python's memory, bytes. */
+  heap = 0;
   /** Whether frame after frame begins with the same requests. */
   steady = false;
 
@@ -42,7 +44,10 @@ export class Decider {
       const asked = this.#asked;
       this.#asked = null;
       if (data.type === "failed") asked?.reject(new Undecided(data.message));
-      else asked?.resolve(data);
+      else {
+        this.heap = data.heap;
+        asked?.resolve(data);
+      }
     };
   }
 

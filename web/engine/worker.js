@@ -313,6 +313,7 @@ class Engine {
     scope.postMessage({
       type: "stats",
       stats: { fps, latency, pace, frames, bytes: downloaded(), heap: heap(), backend: this.backend, drawing },
+      python: this.decider.heap,
     });
   }
 }

@@ -434,7 +434,8 @@ class App {
         if (this.source instanceof Camera) void this.#meet(this.source);
       }
     },
-    stats: ({ stats }) => {
+    stats: ({ stats, python }) => {
+      if (python) this.python.heap = python;
       this.stats = { ...this.stats, ...stats };
       this.stage.speed(stats);
       void this.#cool(stats.pace ?? null);

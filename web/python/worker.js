@@ -49,7 +49,8 @@ function startLive(python, chosen) {
   let start = 0;
   const Live = python.pyimport("bodylens.browser").Live;
   const live = Live((/** @type {string} */ text, /** @type {Float64Array | undefined} */ array) => {
-    const answer = { type: "answer", text, array: array ?? null, ms: performance.now() - start };
+    const heap = python._module.HEAP8.length;
+    const answer = { type: "answer", text, array: array ?? null, ms: performance.now() - start, heap };
     port?.postMessage(answer, array ? [array.buffer] : []);
   });
   const { begin, resume } = live;
