@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from waiting import until
 
 import bodylens
 from bodylens_models import catalogue, store
@@ -97,7 +98,7 @@ def test_a_link_with_a_pose_model_runs_it_live(visit, wait_state, model):
     )
     opened = visit(f"?source=sample&backend=wasm&model={model}")
     wait_state(opened.page, "running")
-    opened.page.wait_for_timeout(2000)
+    until(opened.page, "bodylens.stats().frames.out > 3 && bodylens.latest().people.length === 1")
     (person,) = opened.page.evaluate("bodylens.latest()")["people"]
     assert person["score"] > 0.3
     assert len(person["keypoints"]) in (17, 33)

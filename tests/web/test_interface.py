@@ -6,6 +6,7 @@ import urllib.parse
 import cv2
 import numpy as np
 import pytest
+from waiting import settled_address, until
 
 # Runs before the page's program: workers that do nothing, and a clock that can be put forward.
 WORKERS = """
@@ -52,16 +53,7 @@ def opened(visit):
 
 
 def state(page, wanted):
-    page.wait_for_selector(f"html[data-state={wanted}]", state="attached", timeout=10_000)
-
-
-def until(page, expression):
-    """Wait for an expression to hold; the page's policy forbids playwright's own way."""
-    for _ in range(200):
-        if page.evaluate(f"() => ({expression})"):
-            return
-        page.wait_for_timeout(25)
-    pytest.fail(f"{expression} never held")
+    page.wait_for_selector(f"html[data-state={wanted}]", state="attached", timeout=30_000)
 
 
 def running(page):
@@ -72,8 +64,7 @@ def running(page):
 
 
 def query(page):
-    page.wait_for_timeout(250)  # the address follows a moment later
-    return dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(page.url).query))
+    return dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(settled_address(page)).query))
 
 
 def png(height=30, width=40):
@@ -443,8 +434,7 @@ def test_the_promise_can_be_looked_into_and_says_when_something_was_refused(open
     page.keyboard.press("Escape")
     assert not dialog.is_visible()
     page.evaluate("() => fetch('https://example.org/').catch(() => undefined)")
-    page.wait_for_timeout(100)
-    assert badge.inner_text() == "Private: an attempt to connect was refused"
+    until(page, "document.querySelector('#privacy-open').innerText === 'Private: an attempt to connect was refused'")
 
 
 @pytest.mark.parametrize("effect", ["mask", "picture"])

@@ -5,6 +5,7 @@ import urllib.parse
 import numpy as np
 import pytest
 from drawn import frames_out, snapshot
+from waiting import settled_address, until
 
 # As playwright knows them: the page's part of the screen beside the browser's own bars.
 PHONES = {
@@ -131,18 +132,8 @@ def hold(page, name, orientation):
     session.send("Emulation.setSafeAreaInsetsOverride", {"insets": INSETS[orientation]})
 
 
-def until(page, expression, seconds=20):
-    """Wait for an expression to hold; the page's policy forbids playwright's own way."""
-    for _ in range(40 * seconds):
-        if page.evaluate(f"() => ({expression})"):
-            return
-        page.wait_for_timeout(25)
-    pytest.fail(f"{expression} never held")
-
-
 def address(page):
-    page.wait_for_timeout(300)  # the address follows a moment later
-    return dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(page.url).query))
+    return dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(settled_address(page)).query))
 
 
 def fits(page, name, orientation):

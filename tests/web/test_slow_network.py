@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from slow_link import SlowLink
+from waiting import until
 
 # Four times a second, what a person sees while they wait; each entry is [ms, state, told, message].
 WATCH = """
@@ -65,10 +66,7 @@ def test_another_model_in_mid_run_may_take_its_time(visit, wait_state, link):
     page = second.page
     wait_state(page, "running", timeout=PATIENCE)
     page.select_option("select[name=model]", "blazepose-full")
-    until = PATIENCE
-    while until and not page.evaluate("bodylens.latest()?.people[0]?.keypoints.length"):
-        page.wait_for_timeout(1000)
-        until -= 1
-        assert second.state != "error", page.inner_text("#message-card")
-    assert until, "the other model never came"
+    error = "document.documentElement.dataset.state === 'error'"
+    until(page, f"bodylens.latest()?.people[0]?.keypoints.length || {error}", seconds=PATIENCE)
+    assert second.state != "error", page.inner_text("#message-card")
     assert not [message for *_, message in page.evaluate("seen") if message]
