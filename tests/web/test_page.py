@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 from drawn import frames_out, snapshot
+from waiting import until
 
 import bodylens
 
@@ -88,7 +89,7 @@ def test_the_reference_portrait_is_cut_out_in_the_page_as_by_the_original(visit,
 def test_every_provider_gives_the_same_mask(visit, wait_state, native, backend):
     opened = visit(f"?source=sample&backend={backend}")
     wait_state(opened.page, "running", timeout=180)
-    assert opened.page.evaluate("bodylens.stats().backend") == backend
+    until(opened.page, f"bodylens.stats().backend === '{backend}'")
     assert iou(current_mask(opened.page) >= 0.5, native >= 0.5) > 0.98
 
 
@@ -166,14 +167,11 @@ def test_a_second_visit_starts_from_the_snapshot_of_the_first(visit, wait_state)
     wait_state(first.page, "running")
     assert first.page.evaluate("bodylens.stats().python.times.snapshot") is False
     frames_out(first.page, 10)
-    kept = """async () => {
+    kept = """(async () => {
       const folder = await navigator.storage.getDirectory();
-      for (let i = 0; i < 500; i++) {
-        for await (const [name, handle] of folder) if ((await handle.getFile()).size) return name;
-        await new Promise(requestAnimationFrame);
-      }
-    }"""
-    assert first.page.evaluate(kept).endswith(".snapshot")
+      for await (const [name, handle] of folder) if ((await handle.getFile()).size) return name;
+    })()"""
+    assert until(first.page, kept).endswith(".snapshot")
     again = visit("?source=sample&backend=wasm", again=first)
     wait_state(again.page, "running")
     assert again.page.evaluate("bodylens.stats().python.times.snapshot") is True

@@ -2,6 +2,7 @@
 
 import pytest
 from playwright.sync_api import expect
+from waiting import settled_address, until
 
 IN_USE = """
 navigator.mediaDevices.getUserMedia = async () => {
@@ -68,8 +69,8 @@ def test_no_webgpu_says_so_and_runs_on_the_processor(visit, wait_state):
     opened = visit("?source=sample&backend=webgpu", webgpu=False)
     told(opened, "No WebGPU here")
     goes_on_with(opened, wait_state, "Run on the processor")
-    assert opened.page.evaluate("bodylens.stats().backend") == "wasm"
-    assert "backend=wasm" in opened.page.url
+    until(opened.page, "bodylens.stats().backend === 'wasm'")
+    assert "backend=wasm" in settled_address(opened.page)
 
 
 def test_a_model_that_was_not_prepared_says_how_to_get_it(visit, wait_state):
