@@ -12,7 +12,7 @@ from pathlib import Path
 # An address that does not answer must not hold up the next one.
 PATIENCE_S = 6.0
 CHUNK = 1 << 16
-_silent_hosts: set[str] = set()
+_silent_hosts: dict[str, str] = {}
 
 
 class DownloadError(OSError):
@@ -25,7 +25,7 @@ def reach(url: str, start: int = 0) -> http.client.HTTPResponse:
     if parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1"):
         raise DownloadError(f"{url} is not an https address")
     if parts.netloc in _silent_hosts:
-        raise DownloadError(f"{parts.hostname} cannot be reached")
+        raise DownloadError(_silent_hosts[parts.netloc])
     request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})  # noqa: S310
     try:
         response: http.client.HTTPResponse = urllib.request.urlopen(  # noqa: S310 - the scheme was checked above
@@ -35,8 +35,9 @@ def reach(url: str, start: int = 0) -> http.client.HTTPResponse:
         error.close()
         raise DownloadError(f"{parts.hostname} answered {error.code} {error.reason}") from error
     except (OSError, http.client.HTTPException) as error:
-        _silent_hosts.add(parts.netloc)
-        raise DownloadError(f"{parts.hostname} cannot be reached ({getattr(error, 'reason', error)})") from error
+        why = f"{parts.hostname} cannot be reached ({getattr(error, 'reason', error)})"
+        _silent_hosts[parts.netloc] = why
+        raise DownloadError(why) from error
     return response
 
 

@@ -79,11 +79,13 @@ def ensure_all(wanted: Iterable[tuple[str, str | None]], progress: Progress | No
     report = progress or silent
     chosen = [catalogue.entry(name, variant) for name, variant in wanted]
     missing = [item for item in chosen if record(item) is None]
-    failed: dict[str, ModelUnavailable | ConversionError] = {
-        item.label: ModelUnavailable(f"the model {item.label} cannot be had: {item.unavailable}")
-        for item in missing
-        if item.unavailable
-    }
+    failed: dict[str, ModelUnavailable | ConversionError] = {}
+    # All forms of a model have the same weights: what is amiss with them is said once.
+    said: dict[tuple[str, str], ModelUnavailable] = {}
+    for item in missing:
+        if item.unavailable:
+            error = ModelUnavailable(f"the model {item.label} cannot be had: {item.unavailable}")
+            failed[item.label] = said.setdefault((item.name, item.unavailable), error)
     missing = [item for item in missing if item.label not in failed]
     if missing:
         folder = cache_folder()
@@ -95,27 +97,27 @@ def ensure_all(wanted: Iterable[tuple[str, str | None]], progress: Progress | No
             files = sources.obtain_all(folder, still, report, troubles)
             for item in still:
                 trouble = _trouble(folder, item)
-                if item.label in troubles:
-                    write(trouble, troubles[item.label].encode())
-                    failed[item.label] = ModelUnavailable(
-                        f"the weights of {item.label} cannot be had: {troubles[item.label]}. "
-                        f"Try again later: bodylens models fetch {item.label}"
+                if why := troubles.get(item.label):
+                    write(trouble, why.encode())
+                    error = ModelUnavailable(
+                        f"the weights of {item.label} cannot be had: {why}; "
+                        f"to try again, run: bodylens models fetch {item.label}"
                     )
+                    failed[item.label] = said.setdefault((item.name, why), error)
                     continue
                 trouble.unlink(missing_ok=True)
                 report(Step(item.label, "convert"))
                 try:
                     _make(item, files[item.label])
-                except ConversionError as error:
-                    failed[item.label] = error
+                except ConversionError as broken:
+                    failed[item.label] = broken
     for item in chosen:
-        if item.label in failed:
-            report(Step(item.label, "trouble", where=str(failed[item.label])))
-        else:
+        if item.label not in failed:
             report(Step(item.label, "ready", _target(item).stat().st_size))
-    if len(failed) > 1:
-        raise ModelUnavailable(f"{len(failed)} models could not be made ready: {', '.join(failed)}")
-    for only in failed.values():
+    errors = list(dict.fromkeys(failed.values()))
+    if len(errors) > 1:
+        raise ModelUnavailable(f"{len(errors)} models could not be made ready:\n  " + "\n  ".join(map(str, errors)))
+    for only in errors:
         raise only
     return [_target(item) for item in chosen]
 

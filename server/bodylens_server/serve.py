@@ -76,14 +76,12 @@ def path_prefix(text: str) -> str:
 def make_ready(names: Sequence[str]) -> None:
     """Fetch and convert models. One that cannot be had is no reason not to serve: the page says what is missing."""
     display = Terminal()
-    for label in catalogue.together(names):
-        name, _, variant = label.partition("+")
-        if store.state(name, variant or None).state != "ready":
-            try:
-                store.ensure(name, variant or None, progress=display)
-            except (store.ModelUnavailable, ConversionError) as error:
-                display.close()
-                print(f"  {error}", file=sys.stderr)
+    wanted = [(name, variant or None) for name, _, variant in (x.partition("+") for x in catalogue.together(names))]
+    try:
+        store.ensure_all([each for each in wanted if store.state(*each).state != "ready"], display)
+    except (store.ModelUnavailable, ConversionError) as error:
+        display.close()
+        print(f"  {error}", file=sys.stderr)
     display.close()
 
 

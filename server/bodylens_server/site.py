@@ -216,7 +216,7 @@ class Site:
                     continue  # a person asks for models; their variants are the program's own business
                 elif entry.name in coming:
                     told = {"url": None, "why": "it is being made ready just now", "fetch": "Try again in a minute."}
-                elif standing.state == "fetchable":
+                elif standing.state == "fetchable" and not standing.unreached:
                     told = {
                         "url": None,
                         "why": "it has not been fetched yet",

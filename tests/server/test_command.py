@@ -75,10 +75,10 @@ def test_help_names_the_commands(capsys):
 
 
 def test_a_model_that_cannot_be_had_does_not_keep_the_server_from_starting(cache, monkeypatch, capsys):
-    def ensure(name, variant=None, progress=None):
-        raise serve.store.ModelUnavailable(f"the model {name} cannot be had")
+    def ensure_all(wanted, progress=None):
+        raise serve.store.ModelUnavailable(f"the model {wanted[0][0]} cannot be had")
 
-    monkeypatch.setattr(serve.store, "ensure", ensure)
+    monkeypatch.setattr(serve.store, "ensure_all", ensure_all)
     serve.make_ready(["selfie-general"])
     assert "the model selfie-general cannot be had" in capsys.readouterr().err
 

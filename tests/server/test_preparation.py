@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from bodylens_models import catalogue, store
+from bodylens_models import catalogue, sources, store
 from bodylens_server.preparation import Preparation
 from bodylens_server.site import Site
 
@@ -54,3 +54,19 @@ def test_the_page_is_told_what_is_being_made_ready(cache, python_files, web):
     coming.clear()
     site.refresh()
     assert told("movenet-thunder")["fetch"] == "Run `bodylens models fetch movenet-thunder`, then try again."
+
+
+def test_the_page_is_told_why_a_model_could_not_be_had(cache, python_files, web, monkeypatch):
+    monkeypatch.delenv("BODYLENS_MIRROR", raising=False)
+
+    def unreachable(*_args, **_kwargs):
+        raise sources.DownloadError("nobody answers")
+
+    monkeypatch.setattr(sources, "download", unreachable)
+    with pytest.raises(store.ModelUnavailable):
+        store.ensure("bodypix-050")
+    site = Site(python_files, web)
+    resource, _ = site.find(site.addresses["catalogue"])
+    why = next(entry for entry in json.loads(resource.read()) if entry["name"] == "bodypix-050")["why"]
+    assert "nobody answers" in why
+    assert why.endswith("run: bodylens models fetch bodypix-050")
