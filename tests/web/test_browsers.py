@@ -101,6 +101,23 @@ def test_without_webgl2_in_workers_what_is_to_be_hidden_is_hidden(visit, wait_st
         assert cells.mean() < 0.2, "large cells of one colour"
 
 
+@pytest.mark.parametrize("model", ["blazepose-full", "movenet-lightning"])
+def test_without_webgl2_in_workers_parts_have_their_own_colours(visit, wait_state, model):
+    table = ",".join(f"{10 * i:02x}00ff" for i in range(24))
+    view = f"effect=parts&opacity=1&skeleton=0&table={table}"
+    opened = visit(f"?source=sample&{view}&model={model}&backend=wasm", worker=NO_WEBGL2)
+    wait_state(opened.page, "running")
+    frames_out(opened.page, 3)
+    drawn = snapshot(opened.page)[..., :3].astype(int)
+    coloured = (drawn[..., 1] == 0) & (drawn[..., 2] == 255)
+    assert len(np.unique(drawn[coloured][:, 0] // 10)) > 5
+    points = {point["name"]: point for point in opened.page.evaluate("bodylens.latest().people[0].keypoints")}
+    for name in ("nose", "left_eye", "right_eye"):
+        x, y = round(points[name]["x"]), round(points[name]["y"])
+        assert coloured[y, x], name
+        assert drawn[y, x, 0] in (0, 10), "the left or the right face"
+
+
 def test_without_jspi_webgpu_takes_the_other_bundle(visit, wait_state):
     opened = visit(
         SAMPLE.replace("wasm", "webgpu"), worker="delete WebAssembly.Suspending; delete WebAssembly.promising"

@@ -1,6 +1,8 @@
 // Draws on a 2D canvas, for browsers whose workers have no WebGL2: the same picture with plainer edges.
 import { unpack } from "../people.js";
+import { PEOPLE } from "../tables.js";
 import { VIEW } from "./compositor.js";
+import { plainLabels } from "./plain-labels.js";
 import { COLORS } from "./skeletons.js";
 
 /** @typedef {import("./compositor.js").Bodies} Bodies */
@@ -8,8 +10,12 @@ import { COLORS } from "./skeletons.js";
 
 /** Effects that leave the person as they are and change what is behind them. */
 const BEHIND = ["color", "blur", "bokeh", "picture", "cutout", "dim"];
-/** Effects that hide: parts are not told apart here, so that all of the person is hidden, or all where no mask says who. */
+/** Effects that hide: all of the person where no part is known, and everything where nobody is. */
 const HIDING = ["hide", "pixelate"];
+/** Effects that go by whose and which part a pixel is. */
+const LABELLED = ["parts", "people", "hide"];
+/** Cells of the grid of labels across or down, at most. */
+const CELLS = 320;
 /** By how much a copy is made smaller and larger again for a blur, as a part of its radius. */
 const BLURRED = 0.75;
 
@@ -105,7 +111,9 @@ export class PlainCompositor {
     clear(context, width, height);
     const color = `rgb(${view.color.map((part) => Math.round(255 * part)).join(" ")})`;
     const hides = HIDING.includes(view.effect) || view.invert;
-    const effect = mask || hides ? view.effect : "none";
+    const known = LABELLED.includes(view.effect) && bodies ? unpack(bodies.packed) : null;
+    const labelled = known && (known.capsules.length || (mask && (bodies?.parts || bodies?.offsets)));
+    const effect = mask || labelled || hides ? view.effect : "none";
     if (effect === "picture" && view.picture) this.#cover(view.picture, width, height);
     // From here on the canvas has the frame's coordinates.
     context.setTransform(view.mirror ? -scale : scale, 0, 0, scale, view.mirror ? width : 0, 0);
@@ -113,13 +121,19 @@ export class PlainCompositor {
       context.fillStyle = color;
       context.fillRect(0, 0, frameWidth, frameHeight);
     } else if (effect === "blur" || effect === "bokeh") this.#enlarge(context, BLURRED * view.blur, true);
-    else if (hides && !mask) this.#enlarge(context, 2 * view.cell, false);
+    else if (hides && !mask && !labelled) this.#enlarge(context, 2 * view.cell, false);
     else if (effect !== "picture" && effect !== "cutout") context.drawImage(this.#frame.canvas, 0, 0);
     if (effect === "dim") {
       context.fillStyle = `rgb(0 0 0 / ${view.opacity})`;
       context.fillRect(0, 0, frameWidth, frameHeight);
     }
-    if (mask && effect !== "none") {
+    if (labelled) {
+      const hidden = effect === "hide";
+      context.globalAlpha = hidden ? 1 : view.opacity;
+      this.#label(known.ids, view, hidden);
+      context.drawImage(this.#person.canvas, 0, 0);
+      context.globalAlpha = 1;
+    } else if (mask && effect !== "none") {
       const behind = BEHIND.includes(effect);
       context.globalAlpha = behind || hides ? 1 : view.opacity;
       this.#take(mask, view, behind || hides ? null : color, hides);
@@ -157,6 +171,40 @@ export class PlainCompositor {
       person.fillRect(0, 0, frameWidth, frameHeight);
     } else if (hides) this.#enlarge(person, 2 * view.cell, false);
     else person.drawImage(this.#frame.canvas, 0, 0);
+  }
+
+  /**
+   * Parts or people in their colours, or what is hidden of them in coarse cells.
+   * @param {ArrayLike<number>} ids of the people @param {View} view @param {boolean} hides
+   */
+  #label(ids, view, hides) {
+    const { frameWidth, frameHeight, mask, bodies } = this.#last;
+    const scale = Math.min(1, CELLS / Math.max(frameWidth, frameHeight));
+    const [width, height] = [frameWidth, frameHeight].map((side) => Math.max(1, Math.round(side * scale)));
+    const threshold = Math.min(Math.max(view.threshold, 1e-6), 1 - 1e-6);
+    const labels = plainLabels({ width, height, frameWidth, frameHeight, mask, threshold, bodies });
+    const { parts, owners, person } = labels;
+    const image = new ImageData(width, height);
+    for (let i = 0; i < person.length; i++) {
+      if (!person[i]) continue;
+      const [part, owner] = [parts[i], owners[i]];
+      /** @type {Color | undefined} */
+      let color;
+      if (view.effect === "parts") color = view.table[part];
+      else if (view.effect === "people") color = PEOPLE[((ids[owner] ?? 1) + PEOPLE.length - 1) % PEOPLE.length];
+      else if (part < 0 || view.hidden.includes(part)) color = [0, 0, 0];
+      if (color) image.data.set([255 * color[0], 255 * color[1], 255 * color[2], 255], 4 * i);
+    }
+    clear(this.#mask, width, height);
+    this.#mask.putImageData(image, 0, 0);
+    const layer = this.#person;
+    clear(layer, frameWidth, frameHeight);
+    layer.imageSmoothingEnabled = !hides; // what is half covered is not hidden
+    layer.drawImage(this.#mask.canvas, 0, 0, frameWidth, frameHeight);
+    layer.imageSmoothingEnabled = true;
+    if (!hides) return;
+    layer.globalCompositeOperation = "source-in";
+    this.#enlarge(layer, 2 * view.cell, false);
   }
 
   /**
