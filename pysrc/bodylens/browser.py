@@ -37,6 +37,7 @@ def _asked(requests: Sequence[Infer]) -> str:
                 "model": r.model,
                 "region": _place(r.region),
                 "fetch": r.fetch,
+                "size": r.size,
                 "keep": [
                     {
                         "output": k.output,

@@ -6,7 +6,7 @@ what it remembers, `Tracks`, so that a frame that fails changes nothing.
 ref: tfjs-models/pose-detection/src/calculators/tracker.ts (rules of age and number); motion is this project's own
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -305,7 +305,35 @@ TRACKERS: dict[str, tuple[Similarity, float, float | None]] = {
 }
 
 
-def tracker_of(tracker_type: str, max_age: float, max_tracks: int, min_similarity: float | None = None) -> Tracker:
+def oks_of(falloff: Sequence[float] | None, min_score: float, min_keypoints: int) -> Similarity:
+    """Make the keypoint similarity of people with 17 keypoints that a system's options describe.
+
+    Args:
+        falloff: 17 standard deviations, see `oks`; None takes COCO's.
+        min_score: see `oks`, 0 … 1.
+        min_keypoints: see `oks`, 1 … 17.
+
+    Raises:
+        ValueError: an option is out of range.
+
+    """
+    if not 0 <= min_score <= 1:
+        raise ValueError(f"keypoint_confidence_threshold must be from 0 to 1, not {min_score}")
+    if not 1 <= min_keypoints <= len(COCO):
+        raise ValueError(f"min_number_of_keypoints must be from 1 to {len(COCO)}, not {min_keypoints}")
+    sigmas = COCO.sigmas if falloff is None else np.asarray(falloff, np.float32)
+    if sigmas.shape != (len(COCO),) or not (sigmas > 0).all():
+        raise ValueError(f"keypoint_falloff must be {len(COCO)} numbers above 0, not {falloff}")
+    return oks(sigmas, min_score, min_keypoints)
+
+
+def tracker_of(
+    tracker_type: str,
+    max_age: float,
+    max_tracks: int,
+    min_similarity: float | None = None,
+    keypoint_similarity: Similarity | None = None,
+) -> Tracker:
     """Make the tracker of people with 17 keypoints that a system's options describe.
 
     Args:
@@ -314,6 +342,7 @@ def tracker_of(tracker_type: str, max_age: float, max_tracks: int, min_similarit
         max_tracks: see `Tracker`.
         min_similarity: see `Tracker`; None takes the type's usual one. Whoever gives one is taken at their word: then
             nearness links nobody who is less similar.
+        keypoint_similarity: what compares keypoints, see `oks_of`; None takes the usual one.
 
     Raises:
         ValueError: an option is out of range.
@@ -322,6 +351,8 @@ def tracker_of(tracker_type: str, max_age: float, max_tracks: int, min_similarit
     if tracker_type not in TRACKERS:
         raise ValueError(f"tracker_type must be {' or '.join(TRACKERS)}, not {tracker_type!r}")
     similarity, usual, near = TRACKERS[tracker_type]
+    if tracker_type == "keypoint" and keypoint_similarity is not None:
+        similarity = keypoint_similarity
     if min_similarity is not None:
         return Tracker(similarity, min_similarity, max_tracks, max_age)
     return Tracker(similarity, usual, max_tracks, max_age, min_nearness=near)

@@ -214,7 +214,8 @@ def crowd(*persons):
     def answer(requests):
         (request,) = requests
         rows = np.zeros((6, 56), np.float32)
-        half = np.array([0.5 / 256, 0.5 / (192 if request.model.endswith("wide") else 256)])
+        width, height = request.size or (256, 192 if request.model.endswith("wide") else 256)
+        half = np.array([0.5 / width, 0.5 / height])
         for row, (keypoints, score) in zip(rows, persons, strict=False):
             at = request.region.from_frame(np.asarray(keypoints, np.float32) + 0.5) - half
             row[:51] = np.concatenate([at[:, ::-1], np.full((17, 1), 0.8)], axis=1).ravel()
@@ -240,6 +241,56 @@ def test_several_people_come_back_where_they_are(size, model):
     np.testing.assert_allclose(people.keypoints, [b, a], atol=0.1)
     np.testing.assert_allclose(people.boxes[1], [*a.min(axis=0), *np.ptp(a, axis=0)], atol=0.1)
     np.testing.assert_allclose(people.scores, [0.9, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("size", "longest", "given"),
+    [
+        ((640, 480), 512, (512, 384)),
+        ((1920, 1080), 320, (320, 192)),
+        ((480, 640), 192, (160, 192)),
+        ((500, 500), 96, (96, 96)),
+        ((2000, 10), 64, (64, 32)),
+    ],
+    ids=["4:3", "16:9", "tall", "square", "a strip"],
+)
+def test_another_longest_side_gives_the_originals_input_and_people_come_back_where_they_are(size, longest, given):
+    pipeline = several(multi_pose_max_dimension=longest)
+    assert pipeline.models == ("movenet-multipose+any-size",)
+    (request,) = pipeline.ahead(Frame(0, 0, *size))
+    assert (request.model, request.size, request.fetch) == (pipeline.models[0], given, ("heads",))
+    assert request.region.width / request.region.height == pytest.approx(given[0] / given[1])
+
+    # One peak in the heads, in the cell whose place in the frame is known.
+    columns, rows = given[0] // 4, given[1] // 4
+    row, column = rows // 2, columns // 3
+
+    def answer(_):
+        heads = np.zeros((1, 90, rows, columns), np.float32)
+        heads[0, 0, row, column] = 0.9
+        heads[0, 1:3, row, column] = (rows, columns)
+        heads[0, 39:56, row, column] = 0.8
+        return [Inferred({"heads": heads})]
+
+    (people,) = run(several(multi_pose_max_dimension=longest, enable_smoothing=False), [answer], size=size)
+    unit = np.float32([(column * 4 + 0.5) / given[0], (row * 4 + 0.5) / given[1]])
+    np.testing.assert_allclose(people.keypoints[0], [request.region.to_frame(unit) - 0.5] * 17, atol=0.02)
+
+
+def test_how_keypoints_are_compared_can_be_said():
+    a = body(200, 240, 60)
+    frames = [[crowd((a, 0.9))], [crowd((a + np.float32([14, 0]), 0.9)), crowd()]]
+
+    def same(**options):
+        pipeline = several(tracker_type="keypoint", min_similarity=0.9, **options)
+        first, later = (run(pipeline, some)[0] for some in frames)
+        return bool(first.ids[0] == later.ids[0])
+
+    assert not same()
+    assert same(keypoint_falloff=[1.0] * 17)
+    # The crowd's keypoints have a score of 0.8.
+    assert not same(keypoint_falloff=[1.0] * 17, keypoint_confidence_threshold=0.81)
+    assert same(keypoint_falloff=[1.0] * 17, keypoint_confidence_threshold=0.79, min_number_of_keypoints=17)
 
 
 def test_people_below_the_score_or_beyond_the_number_are_not_reported():
@@ -305,6 +356,14 @@ def test_reset_forgets():
         (MoveNet, {"min_score": 2}, "min_score must be from 0 to 1"),
         (MoveNetMultiPose, {"min_score": -1}, "min_score must be from 0 to 1"),
         (MoveNetMultiPose, {"max_poses": 7}, "max_poses must be from 1 to 6"),
+        (MoveNetMultiPose, {"multi_pose_max_dimension": 300}, "multi_pose_max_dimension must be a multiple of 32 from"),
+        (MoveNetMultiPose, {"multi_pose_max_dimension": 0}, "multi_pose_max_dimension must be a multiple of 32 from"),
+        (MoveNetMultiPose, {"keypoint_confidence_threshold": 1.1}, "keypoint_confidence_threshold must be from 0 to 1"),
+        (MoveNetMultiPose, {"keypoint_falloff": [0.1] * 16}, "keypoint_falloff must be 17 numbers above 0"),
+        (MoveNetMultiPose, {"keypoint_falloff": [0.0] * 17}, "keypoint_falloff must be 17 numbers above 0"),
+        (MoveNetMultiPose, {"min_number_of_keypoints": 0}, "min_number_of_keypoints must be from 1 to 17"),
+        (MoveNetMultiPose, {"max_tracks": 0}, "max_tracks must be at least 1"),
+        (MoveNetMultiPose, {"max_age": 0}, "max_age must be above 0 seconds"),
         (MoveNetMultiPose, {"tracker_type": "dog"}, "tracker_type must be bounding_box or keypoint, not 'dog'"),
     ],
 )
@@ -325,7 +384,7 @@ def plain_decoding_of_several(heads):
     """MultiPose's steps, cell by cell and person by person."""
     planes = heads[0]
     rows, columns = planes.shape[1:]
-    spread = 19.203125 * rows * columns / 4096
+    spread = 19.203125 * min(rows, columns) / 64
     peaks = []
     for r in range(rows):
         for c in range(columns):
@@ -360,7 +419,7 @@ def plain_decoding_of_several(heads):
     return np.array(out)
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(64, 64), (48, 64), (10, 12)])
+@pytest.mark.parametrize(("rows", "columns"), [(64, 64), (48, 64), (24, 16), (10, 12)])
 def test_decoding_of_several_is_the_networks_own(rows, columns):
     random = np.random.default_rng(10)
     heads = random.normal(0, 1.5, (1, 90, rows, columns)).astype(np.float32)

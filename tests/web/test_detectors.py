@@ -50,8 +50,13 @@ def athlete(visit, wait_state):
 
 @pytest.mark.parametrize(
     ("model", "options"),
-    [("movenet-lightning", {}), ("movenet-thunder", {"heads": False}), ("movenet-multipose", {})],
-    ids=["lightning", "thunder, decoded in the network", "multipose"],
+    [
+        ("movenet-lightning", {}),
+        ("movenet-thunder", {"heads": False}),
+        ("movenet-multipose", {}),
+        ("movenet-multipose", {"multi_pose_max_dimension": 192}),
+    ],
+    ids=["lightning", "thunder, decoded in the network", "multipose", "multipose, smaller"],
 )
 def test_movenet_in_the_page_is_movenet_natively(visit, wait_state, model, options):
     # First natively, which makes the networks ready that the page will ask for.

@@ -1,8 +1,8 @@
 // The live pipeline, as the engine sees it: Python in another worker, asked over a port, frame by frame.
 
-/** @typedef {{model: string, region: import("./region.js").Region, fetch: string[],
+/** @typedef {{model: string, region: import("./region.js").Region, size: import("./networks.js").Size, fetch: string[],
  *   keep: import("./masks.js").Keep[]}} Request */
-/** @typedef {{arrays: Float32Array[], shapes: number[][], masks: Float64Array}} Result */
+/** @typedef {{arrays: Float32Array[], shapes: (readonly number[])[], masks: Float64Array}} Result */
 /** @typedef {{text: string, array: Float64Array | null, ms: number, heap: number}} Answer */
 
 /** Python could not decide; the message is its own. */

@@ -10,7 +10,9 @@ import { toFrame } from "./region.js";
 /** @typedef {{pattern: string, modulus: number, shift: number, outputs: Record<string, Sampled>}} Check */
 /** @typedef {{start: number, step: number, tolerance: number, values: number[]}} Sampled */
 /** @typedef {{image: VideoFrame | ImageBitmap, width: number, height: number}} Picture */
-/** @typedef {{arrays: Float32Array[], crop: number, network: number}} Run */
+/** @typedef {[number, number] | null} Size width and height of the input, of a network that takes any; null for its own */
+/** @typedef {{arrays: Float32Array[], shapes: (readonly number[])[], width: number, crop: number, network: number}} Run
+ *   `width`: of the input */
 
 /** Which bundle has a provider: only that one is downloaded. @param {Provider} provider */
 function bundle(provider) {
@@ -181,10 +183,10 @@ export class Networks {
 
   /**
    * Crops ahead, where the network is loaded and idle.
-   * @param {string} name @param {Picture} shot @param {import("./region.js").Region} region
+   * @param {string} name @param {Picture} shot @param {import("./region.js").Region} region @param {Size} size
    */
-  prepare(name, shot, region) {
-    this.#loaded.get(name)?.prepare(shot, region);
+  prepare(name, shot, region, size) {
+    this.#loaded.get(name)?.at(size).prepare(shot, region);
   }
 
   /**
@@ -193,9 +195,13 @@ export class Networks {
    * @param {Picture} shot
    * @param {import("./region.js").Region} region
    * @param {string[]} outputs by their names in the catalogue
+   * @param {Size} size
    */
-  async run(name, shot, region, outputs) {
-    const network = await this.get(name);
+  async run(name, shot, region, outputs, size) {
+    if (size && this.provider === "webgl") {
+      throw new ProviderMissing("WebGL runs networks with an input of one size alone: choose wasm, which takes any.");
+    }
+    const network = (await this.get(name)).at(size);
     return this.alone(() => network.run(shot, region, outputs));
   }
 }
@@ -207,6 +213,7 @@ export class Network {
    * @param {Spec} spec
    */
   constructor(ort, session, spec) {
+    this.ort = ort;
     this.session = session;
     this.spec = spec;
     const { input } = spec;
@@ -214,6 +221,18 @@ export class Network {
     /** @type {{shot: Picture, region: import("./region.js").Region} | null} */
     this.prepared = null;
     this.feeds = { [input.name]: new ort.Tensor("float32", this.crop.planes, [1, 3, input.height, input.width]) };
+    /** This network at another size: the last one asked for. @type {Network | null} */
+    this.other = null;
+  }
+
+  /** The same network with an input of `size`, which its graph must take. @param {Size} size @returns {Network} */
+  at(size) {
+    if (!size) return this;
+    const [width, height] = size;
+    if (this.other?.crop.width !== width || this.other.crop.height !== height) {
+      this.other = new Network(this.ort, this.session, { ...this.spec, input: { ...this.spec.input, width, height } });
+    }
+    return this.other;
   }
 
   /**
@@ -245,21 +264,22 @@ export class Network {
       this.crop.take(shot.image, shot.width, shot.height, region);
     }
     const cropped = performance.now();
-    const arrays = await this.infer(outputs);
-    return { arrays, crop: cropped - start, network: performance.now() - cropped };
+    const { arrays, shapes } = await this.infer(outputs);
+    return { arrays, shapes, width: this.crop.width, crop: cropped - start, network: performance.now() - cropped };
   }
 
-  /** @param {string[]} outputs @returns {Promise<Float32Array[]>} */
+  /** @param {string[]} outputs @returns {Promise<{arrays: Float32Array[], shapes: (readonly number[])[]}>} */
   async infer(outputs) {
     const names = outputs.map((key) => this.spec.outputs[key].name);
     const results = await this.session.run(this.feeds, [...new Set(names)]);
-    const arrays = await Promise.all(names.map((name) => results[name].getData()));
+    const data = await Promise.all(names.map((name) => results[name].getData()));
     // What is wanted twice, as an array and as a mask, is two arrays: each is changed or sent on by its owner.
-    return arrays.map((array, i) =>
+    const arrays = data.map((array, i) =>
       names.indexOf(names[i]) === i
         ? /** @type {Float32Array} */ (array)
         : Float32Array.from(/** @type {Float32Array} */ (array)),
     );
+    return { arrays, shapes: names.map((name) => results[name].dims) };
   }
 
   /**
@@ -274,7 +294,7 @@ export class Network {
     this.crop.taken = null;
     drawRings(this.crop.planes, this.spec.input, check);
     const keys = Object.keys(check.outputs);
-    const arrays = await this.infer(keys);
+    const { arrays } = await this.infer(keys);
     let error = 0;
     keys.forEach((key, i) => {
       const { start, step, tolerance, values } = check.outputs[key];

@@ -220,7 +220,7 @@ class Engine {
     const shot = (this.#early = this.frames.take());
     if (shot?.width !== frame.width || shot.height !== frame.height) return;
     const [first] = this.decider.ahead.requests;
-    networks.prepare(first.model, shot, first.region);
+    networks.prepare(first.model, shot, first.region, first.size);
     this.stats.add("ahead", performance.now() - start);
   }
 
@@ -263,24 +263,23 @@ class Engine {
   async run(networks, client, shot, requests, stats) {
     const results = [];
     let [crop, network, mask] = [0, 0, 0];
-    for (const { model, region, fetch, keep } of requests) {
+    for (const { model, region, size, fetch, keep } of requests) {
       const outputs = [...fetch, ...keep.map(({ output }) => output)];
-      const run = await networks.run(model, shot, region, outputs);
+      const run = await networks.run(model, shot, region, outputs, size);
       crop += run.crop;
       network += run.network;
       const start = performance.now();
-      const { outputs: specs, input } = (await networks.get(model)).spec;
       const kept = keep.flatMap((wish, i) => {
-        const [height, width] = specs[wish.output].shape.slice(-2);
+        const [height, width] = run.shapes[fetch.length + i].slice(-2);
         const data = run.arrays[fetch.length + i];
         // The first and the last cell are centred on the first and the last pixel of the input.
-        const stride = Math.round((input.width - 1) / Math.max(width - 1, 1));
+        const stride = Math.round((run.width - 1) / Math.max(width - 1, 1));
         return this.masks.keep({ data, width, height, region, stride }, wish, client);
       });
       mask += performance.now() - start;
       results.push({
         arrays: run.arrays.slice(0, fetch.length),
-        shapes: fetch.map((key) => specs[key].shape),
+        shapes: run.shapes.slice(0, fetch.length),
         masks: Float64Array.from(kept),
       });
     }

@@ -30,10 +30,10 @@ MULTI_REGRESSION = 5
 MULTI_HEAT = MULTI_REGRESSION + 2 * KEYPOINTS
 MULTI_OFFSET = MULTI_HEAT + KEYPOINTS
 MOST = 6
-# MultiPose: a centre is the highest of 5 × 5 cells; weights fall off as exp(−distance² / (spread · cells)); a
+# MultiPose: a centre is the highest of 5 × 5 cells; weights fall off as exp(−distance² / (spread · shorter side)); a
 # keypoint above the last of these counts for the person's score.
 REACH = 2
-SPREAD = 19.203125 / (64 * 64)
+SPREAD = 19.203125 / 64
 SURE = np.float32(0.126953125)
 
 # Weights fall off as 1 / (distance in cells + this); in the graph a float16.
@@ -112,7 +112,7 @@ def decode_several(heads: Floats) -> Floats:
 
     rough = flat[MULTI_REGRESSION:MULTI_HEAT, centres].T.reshape(n, KEYPOINTS, 2)
     ys, xs = np.arange(rows, dtype=np.float32), np.arange(columns, dtype=np.float32)
-    spread = np.float32(SPREAD * rows * columns)
+    spread = np.float32(SPREAD * min(rows, columns))
     down = _nearness(ys, rough[..., 0] + row[:, None], low[0], high[0], spread)
     across = _nearness(xs, rough[..., 1] + column[:, None], low[1], high[1], spread)
     heat = planes[MULTI_HEAT:MULTI_OFFSET]

@@ -16,15 +16,17 @@ from bodylens.people import People
 from bodylens.pipeline import Estimation, Infer
 from bodylens.region import Region
 from bodylens.topology import COCO
-from bodylens.tracker import Sightings, Tracks, tracker_of
+from bodylens.tracker import MIN_KEYPOINT_SCORE, MIN_KEYPOINTS, Sightings, Tracks, oks_of, tracker_of
 
 Floats = NDArray[np.float32]
 
 KEYPOINTS = len(COCO)
 MOST = 6
-# The sides of the network's input, pixels; the variant for wide pictures is lower.
+# The sides of the network's usual input, pixels; the variant for wide pictures is lower.
 SIDE, WIDE_HEIGHT = 256, 192
 WIDE = SIDE / WIDE_HEIGHT
+# Sides of any other input are multiples of this, and no longer than that.
+STEP, LONGEST = 32, 2048
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +52,13 @@ class MoveNetMultiPose:
         max_age: for how many seconds an unseen person is remembered.
         max_tracks: how many people are remembered.
         min_similarity: below it two sightings are not of the same person; None takes the tracker's usual one.
+        keypoint_confidence_threshold: from which score a keypoint is compared, 0 … 1; this and the next two are of the
+            tracker that compares keypoints.
+        keypoint_falloff: 17 numbers above 0, how far each keypoint scatters for a person's size; None takes COCO's.
+        min_number_of_keypoints: with fewer common keypoints two sightings are not of the same person, 1 … 17.
+        multi_pose_max_dimension: the longer side of the network's input, pixels, a multiple of 32 up to 2048; larger
+            finds smaller people and is slower. The shorter side follows the frame's shape. Other than 256 needs the
+            model's variant "any-size", which is decoded here.
         min_score: below which score a person is not reported, 0 … 1.
         max_poses: how many people to give at most, 1 … 6; the surest are given.
         heads: decode the network's heads here, with a network that was cut before its own decoding, which some GPU
@@ -73,6 +82,10 @@ class MoveNetMultiPose:
         max_age: float = 1.0,
         max_tracks: int = 3 * MOST,
         min_similarity: float | None = None,
+        keypoint_confidence_threshold: float = MIN_KEYPOINT_SCORE,
+        keypoint_falloff: Sequence[float] | None = None,
+        min_number_of_keypoints: int = MIN_KEYPOINTS,
+        multi_pose_max_dimension: int = SIDE,
         min_score: float = 0.25,
         max_poses: int = MOST,
         heads: bool = False,
@@ -82,12 +95,21 @@ class MoveNetMultiPose:
             raise ValueError(f"min_score must be from 0 to 1, not {min_score}")
         if not 1 <= max_poses <= MOST:
             raise ValueError(f"max_poses must be from 1 to {MOST}, not {max_poses}")
-        self.square = f"{model}+heads" if heads else model
+        if multi_pose_max_dimension not in range(STEP, LONGEST + 1, STEP):
+            raise ValueError(
+                f"multi_pose_max_dimension must be a multiple of {STEP} from {STEP} to {LONGEST}, "
+                f"not {multi_pose_max_dimension}"
+            )
+        self.longest = int(multi_pose_max_dimension)
+        self.any_size = multi_pose_max_dimension != SIDE
+        heads = heads or self.any_size
+        self.square = f"{model}+any-size" if self.any_size else f"{model}+heads" if heads else model
         self.wide = None if heads else f"{model}+wide"
         self.output = "heads" if heads else "poses"
         self.smooth = enable_smoothing and enable_tracking
         self.tracking = enable_tracking
-        self.tracker = tracker_of(tracker_type, max_age, max_tracks, min_similarity)
+        alike = oks_of(keypoint_falloff, keypoint_confidence_threshold, min_number_of_keypoints)
+        self.tracker = tracker_of(tracker_type, max_age, max_tracks, min_similarity, alike)
         self.min_score = min_score
         self.max_poses = max_poses
         self.flip = flip_horizontal
@@ -101,6 +123,9 @@ class MoveNetMultiPose:
     def ahead(self, frame: Frame) -> Sequence[Infer]:
         """Look at the whole frame, not stretched, with the network whose input wastes less on the margin."""
         whole = Region.whole(frame.width, frame.height)
+        if self.any_size:
+            width, height = self._input(frame)
+            return (Infer(self.square, whole.letterboxed(width / height), (self.output,), size=(width, height)),)
         if self.wide is not None and frame.width >= WIDE * frame.height * 0.999:
             return (Infer(self.wide, whole.letterboxed(WIDE), (self.output,)),)
         return (Infer(self.square, whole.letterboxed(1.0), (self.output,)),)
@@ -120,7 +145,7 @@ class MoveNetMultiPose:
         poses = poses[np.argsort(-poses[:, -1], kind="stable")[: self.max_poses]]
         region = asked[0].region
         found = poses[:, : 3 * KEYPOINTS].reshape(-1, KEYPOINTS, 3)
-        side = (SIDE, WIDE_HEIGHT) if asked[0].model == self.wide else (SIDE, SIDE)
+        side = asked[0].size or ((SIDE, WIDE_HEIGHT) if asked[0].model == self.wide else (SIDE, SIDE))
         keypoints = to_pixels(found[..., :2], region, *side)
         scores = found[..., 2].copy()
         corners = to_pixels(poses[:, -5:-1].reshape(-1, 2, 2), region, *side)
@@ -147,6 +172,15 @@ class MoveNetMultiPose:
             names=COCO.names,
         )
         return flip(people) if self.flip else people
+
+    def _input(self, frame: Frame) -> tuple[int, int]:
+        """Give the width and height of an input that follows the frame's shape.
+
+        ref: tfjs-models/pose-detection/src/movenet/detector.ts, estimateMultiplePoses
+        """
+        short, long = sorted((frame.width, frame.height))
+        shorter = max(-(-round(self.longest * short / long) // STEP), 1) * STEP
+        return (self.longest, shorter) if frame.width > frame.height else (shorter, self.longest)
 
     def _recall(self, frame: Frame) -> Memory:
         size = (frame.width, frame.height)
