@@ -1,13 +1,41 @@
-"""Below a path of a reverse proxy, whether it passes that path on or cuts it off: the whole page, to a drawn mask."""
+"""Below a path of a reverse proxy, whether it passes that path on or cuts it off: the whole page, to a drawn mask.
 
+nginx and Caddy are set up as docs/serving.md says.
+"""
+
+import getpass
 import http.client
 import http.server
+import os
+import re
+import shutil
+import socket
+import subprocess
 import threading
+import time
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 PREFIX = "/tools/bodylens"
+DOCS = Path(__file__).parents[2] / "docs" / "serving.md"
+NGINX = """
+daemon off;
+pid {folder}/nginx.pid;
+error_log stderr;
+user {user};
+events {{ }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
+  uwsgi_temp_path {folder}; scgi_temp_path {folder};
+  server {{
+    listen 127.0.0.1:{port};
+    {said}
+  }}
+}}
+"""
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding"}
 
 
@@ -60,6 +88,60 @@ def proxy(request, served):
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+def as_documented(program, port, upstream):
+    """Give what docs/serving.md says of a program, with the addresses of this test."""
+    (said,) = re.findall(rf"^```{program}\n(.*?)^```$", DOCS.read_text(), re.MULTILINE | re.DOTALL)
+    said = said.replace("127.0.0.1:8000", f"127.0.0.1:{upstream}").replace("/bodylens", PREFIX)
+    return said.replace("pose.example.org", f"http://localhost:{port}")
+
+
+def answers(port):
+    """Tell whether somebody listens."""
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture(params=["nginx", "caddy"])
+def real_proxy(request, served, tmp_path):
+    """Give the address of a well-known proxy, without a slash at its end."""
+    program = shutil.which(request.param, path=f"{os.environ['PATH']}:/usr/sbin")
+    if not program:
+        pytest.skip(f"{request.param} is not on this machine")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    said = as_documented(request.param, port, urlsplit(served.address).port)
+    config = tmp_path / "config"
+    if request.param == "nginx":
+        config.write_text(NGINX.format(folder=tmp_path, user=getpass.getuser(), port=port, said=said))
+        command = [program, "-c", str(config), "-e", "stderr"]
+    else:
+        config.write_text("{\n  admin off\n}\n" + said)
+        command = [program, "run", "--config", str(config), "--adapter", "caddyfile"]
+    log = tmp_path / "log.txt"
+    with log.open("w") as output:
+        own = {"XDG_DATA_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **own})
+    end = time.monotonic() + 60
+    while not answers(port):
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < end, log.read_text()
+        time.sleep(0.05)
+    yield f"http://localhost:{port}"
+    process.terminate()
+    process.wait(timeout=60)
+
+
+def test_the_documented_proxies_lead_to_the_page_and_leave_its_promise_alone(visit, wait_state, real_proxy):
+    opened = visit("?source=sample&backend=wasm", at=f"{real_proxy}{PREFIX}")  # and they add the slash
+    wait_state(opened.page, "running", timeout=120)
+    assert opened.page.url.startswith(f"{real_proxy}{PREFIX}/")
+    assert opened.page.evaluate("crossOriginIsolated") is True
+    assert opened.page.evaluate("fetch('https://example.org/').then(() => 'gone', () => 'refused')") == "refused"
+    fetched = opened.page.evaluate("fetch('./').then((got) => got.headers.get('content-security-policy'))")
+    assert "connect-src 'self'" in fetched
 
 
 def test_the_whole_page_works_below_the_path(visit, wait_state, proxy):
