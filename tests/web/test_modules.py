@@ -108,6 +108,32 @@ def test_late_masks_are_enlarged_before_they_become_probabilities(region):
     assert (laid[outside] < 1e-6).all()
 
 
+UNITE = """(m, { frame, masks }) => {
+  const given = masks.map(({ data, keep, region }) => (
+    { mask: { data: Float32Array.from(data), width: 64, height: 64, keep, region }, region }));
+  const { data, width, height } = m.unite(given, ...frame);
+  const laid = given.map(({ mask, region }) => m.lay(mask, region, ...frame, width, height));
+  return { data, width, height, laid };
+}"""
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_masks_of_several_people_are_united_where_they_lie(late):
+    logits = np.random.default_rng(6).normal(0, 4, (4, 64, 64)).astype(np.float32)
+    regions = [
+        Region(150, 200, 160, 160, 0.4),
+        Region(600, 300, 200, 160, -2),
+        Region(-20, 40, 90, 120),
+        Region(2000, 0, 9, 9),  # outside of the frame
+    ]
+    masks = [laid_mask(m if late else sigmoid(m), region, late) for m, region in zip(logits, regions, strict=True)]
+    for frame, size in ([640, 480], (320, 240)), ([300, 2560], (75, 640)), ([320, 240], (256, 192)):
+        told = javascript("engine/masks.js", UNITE, {"frame": frame, "masks": masks})
+        assert (told["width"], told["height"]) == size
+        np.testing.assert_allclose(told["data"], np.max(told["laid"], axis=0), atol=1e-5)
+        assert 0.01 < (np.array(told["data"]) > 0.5).mean() < 0.5
+
+
 def test_a_late_mask_is_summarised_by_its_probabilities():
     logits = np.random.default_rng(5).normal(0, 3, (12, 9)).astype(np.float32)
     handle, width, height, count, score, *extent = javascript(

@@ -148,18 +148,22 @@ function sample({ data, width: w, height: h }, width, height, [a, c, e, b, d, f]
 const SUREST = 80;
 
 /**
- * The probabilities of a mask over a whole frame.
+ * The probabilities of a mask over a frame, or over a rectangle of it.
  * @param {Mask} mask
  * @param {import("./region.js").Region} region where it lies, as Python has it
- * @param {number} frameWidth @param {number} frameHeight pixels
+ * @param {number} frameWidth @param {number} frameHeight pixels of the frame, or of the rectangle
  * @param {number} width of the result @param {number} height
+ * @param {number} [left] where the rectangle begins @param {number} [top]
  */
-export function lay(mask, region, frameWidth, frameHeight, width, height) {
-  const place = after(fromFrame(region), [frameWidth, 0, 0, 0, frameHeight, 0]);
+export function lay(mask, region, frameWidth, frameHeight, width, height, left = 0, top = 0) {
+  const place = after(fromFrame(region), [frameWidth, 0, left, 0, frameHeight, top]);
   if (!mask.keep.late) return sample(mask, width, height, place);
   const above = mask.data.map((logit) => Math.min(Math.max(logit, -SUREST), SUREST) + SUREST);
   return sample({ ...mask, data: above }, width, height, place).map((value) => sigmoid(value - SUREST));
 }
+
+/** Cells of a mask of several people: by the frame's longest side alone, so that its size stays, and about as fine as theirs. */
+const UNITED = { aPixel: 0.5, least: 256, most: 640 };
 
 /**
  * One mask of several people's, over the whole frame: each cell takes the surest.
@@ -167,15 +171,34 @@ export function lay(mask, region, frameWidth, frameHeight, width, height) {
  * @param {number} frameWidth @param {number} frameHeight pixels
  */
 export function unite(masks, frameWidth, frameHeight) {
-  const width = 256;
-  const height = Math.max(1, Math.round((width * frameHeight) / frameWidth));
-  const laid = masks.map(({ mask, region }) => lay(mask, region, frameWidth, frameHeight, width, height));
-  const [data, ...others] = laid;
-  for (const other of others) for (let i = 0; i < data.length; i++) if (other[i] > data[i]) data[i] = other[i];
+  const longest = Math.max(frameWidth, frameHeight);
+  const cells = Math.min(Math.max(UNITED.aPixel * longest, UNITED.least), UNITED.most);
+  const [width, height] = [frameWidth, frameHeight].map((side) => Math.max(1, Math.round((cells * side) / longest)));
+  const data = new Float32Array(width * height);
+  for (const { mask, region } of masks) {
+    const [a, c, e, b, d, f] = toFrame(region);
+    const [left, right] = span([e, e + a, e + c, e + a + c], width / frameWidth, width);
+    const [top, bottom] = span([f, f + b, f + d, f + b + d], height / frameHeight, height);
+    if (left >= right || top >= bottom) continue;
+    const [w, h] = [right - left, bottom - top];
+    const [px, py] = [frameWidth / width, frameHeight / height];
+    const laid = lay(mask, region, w * px, h * py, w, h, left * px, top * py);
+    for (let y = 0, i = 0; y < h; y++) {
+      for (let x = 0, at = (top + y) * width + left; x < w; x++, i++, at++) {
+        if (laid[i] > data[at]) data[at] = laid[i];
+      }
+    }
+  }
   /** @type {import("./region.js").Region} */
   const region = [frameWidth / 2, frameHeight / 2, frameWidth, frameHeight, 0];
   return { data, width, height, region, late: false };
 }
+
+/** The cells that places touch, from the first to behind the last. @param {number[]} places @param {number} scale @param {number} count */
+const span = (places, scale, count) => [
+  Math.max(0, Math.floor(Math.min(...places) * scale)),
+  Math.min(count, Math.ceil(Math.max(...places) * scale)),
+];
 
 /**
  * What a mask was, where another lies now.
