@@ -25,6 +25,7 @@ MINI_BROWSERS = "usr/lib/*/webkit2gtk-4.*/MiniBrowser"
 PREFERENCES = {
     "media.navigator.streams.fake": True,
     "media.navigator.permission.disabled": True,
+    "webgl.force-enabled": True,  # on the processor too
     # Firefox's own traffic is not the page's.
     "app.normandy.enabled": False,
     "browser.safebrowsing.downloads.remote.enabled": False,
@@ -69,7 +70,7 @@ class Browser:
 
 
 class Firefox(Browser):
-    """Firefox over WebDriver BiDi, headless, with its own fake camera; ref: https://w3c.github.io/webdriver-bidi/."""
+    """Firefox over WebDriver BiDi, with its own fake camera; ref: https://w3c.github.io/webdriver-bidi/."""
 
     def __init__(self):
         program = shutil.which("firefox-esr") or shutil.which("firefox")
@@ -81,8 +82,13 @@ class Firefox(Browser):
             lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in PREFERENCES.items()]
             (folder / "user.js").write_text("\n".join(lines))
             log = folder / "log.txt"
-            command = [program, "--headless", "--no-remote", "--profile", str(folder), "--remote-debugging-port", "0"]
-            process = ends.enter_context(running(command, log, HOME=str(folder)))
+            command = [program, "--no-remote", "--profile", str(folder), "--remote-debugging-port", "0"]
+            own = {"HOME": str(folder)}
+            if shutil.which("Xvfb"):
+                own["DISPLAY"] = ends.enter_context(screen(folder))
+            else:
+                command.append("--headless")  # which has no WebGL
+            process = ends.enter_context(running(command, log, **own))
             address = said(log, r"BiDi listening on (ws://\S+)", process)
             self.socket = ends.enter_context(connect(f"{address}/session", max_size=None, open_timeout=START))
             self._call("session.new", capabilities={})
@@ -127,13 +133,11 @@ class WebKit(Browser):
             raise Missing("WebKit is not on this machine: apt-get install webkit2gtk-driver xvfb")
         with contextlib.ExitStack() as ends:
             folder = Path(ends.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
-            log = folder / "screen.txt"
-            command = ["Xvfb", "-displayfd", "1", "-screen", "0", "1280x900x24", "-nolisten", "tcp"]
-            display = said(log, r"(\d+)\n", ends.enter_context(running(command, log)))
+            display = ends.enter_context(screen(folder))
             with socket.socket() as free:
                 free.bind(("127.0.0.1", 0))
                 port = free.getsockname()[1]
-            own = {"DISPLAY": f":{display}", "HOME": str(folder), "XDG_CACHE_HOME": str(folder)}
+            own = {"DISPLAY": display, "HOME": str(folder), "XDG_CACHE_HOME": str(folder)}
             ends.enter_context(running(["WebKitWebDriver", f"--port={port}"], folder / "log.txt", **own))
             self.http = ends.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=ANSWER))
             self._wait_for_driver()
@@ -189,6 +193,14 @@ def running(command, log, **environment):
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+@contextlib.contextmanager
+def screen(folder):
+    """Give a screen that nobody sees, as `:number`."""
+    log = folder / "screen.txt"
+    with running(["Xvfb", "-displayfd", "1", "-screen", "0", "1280x900x24", "-nolisten", "tcp"], log) as process:
+        yield ":" + said(log, r"(\d+)\n", process)
 
 
 def said(log, pattern, process):
