@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from drawn import frames_out, snapshot
+from waiting import until
 
 CAMERA = "?source=camera&effect=color&color=%230000ff&backend=wasm"
 SAMPLE = "?source=sample&effect=color&color=%230000ff&backend=wasm"
@@ -133,6 +134,17 @@ def test_without_jspi_webgpu_takes_the_other_bundle(visit, wait_state):
 def test_without_shared_memory_one_thread_does_it(visit, wait_state):
     opened = visit(CAMERA, script=NO_ISOLATION, worker=NO_ISOLATION)
     assert masked(opened, wait_state)["threads"] == 1
+
+
+def test_without_streams_into_files_python_is_kept_all_the_same(visit, wait_state):
+    lacking = "delete FileSystemFileHandle.prototype.createWritable"
+    first = visit(SAMPLE, worker=lacking)
+    masked(first, wait_state)
+    names = "navigator.storage.getDirectory().then((folder) => Array.fromAsync(folder.keys()))"
+    until(first.page, f"{names}.then((names) => names.some((name) => name.endsWith('.snapshot')))")
+    again = visit(SAMPLE, worker=lacking, again=first)
+    assert masked(again, wait_state)["python"]["times"]["snapshot"] is True
+    assert len(again.page.evaluate(names)) == 1
 
 
 def test_without_a_canvas_for_workers_it_names_the_browsers_that_have_one(visit):

@@ -28,12 +28,38 @@ export class Snapshot {
       for await (const name of folder.keys()) {
         if (name.endsWith(".snapshot") && name !== this.name) await folder.removeEntry(name);
       }
-      const handle = await folder.getFileHandle(this.name, { create: true });
-      const stream = await handle.createWritable(); // it appears whole or not at all
-      await stream.write(/** @type {Uint8Array<ArrayBuffer>} */ (memory));
-      await stream.close();
+      const bytes = /** @type {Uint8Array<ArrayBuffer>} */ (memory);
+      // Either way it appears whole or not at all.
+      if ("createWritable" in FileSystemFileHandle.prototype) await stream(folder, this.name, bytes);
+      else await move(folder, this.name, bytes);
     } catch {
       return; // nothing is lost but time on the next visit
     }
   }
+}
+
+/** @param {FileSystemDirectoryHandle} folder @param {string} name @param {Uint8Array<ArrayBuffer>} bytes */
+async function stream(folder, name, bytes) {
+  const handle = await folder.getFileHandle(name, { create: true });
+  const file = await handle.createWritable();
+  await file.write(bytes);
+  await file.close();
+}
+
+/**
+ * The same where files have no streams, as in Safari before 26.
+ * @param {FileSystemDirectoryHandle} folder @param {string} name @param {Uint8Array<ArrayBuffer>} bytes
+ */
+async function move(folder, name, bytes) {
+  /** @type {any} */
+  const handle = await folder.getFileHandle(`${name}.part`, { create: true });
+  const file = await handle.createSyncAccessHandle();
+  try {
+    file.truncate(0);
+    if (file.write(bytes) < bytes.length) return; // the device is full
+    file.flush();
+  } finally {
+    file.close();
+  }
+  await handle.move(name);
 }
