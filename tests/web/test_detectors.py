@@ -96,12 +96,19 @@ def test_blazepose_in_the_page_gives_the_reference_mask(athlete, flip):
     assert iou >= 0.94
 
 
-@pytest.mark.parametrize("model", ["movenet-lightning", "blazepose-lite"])
-def test_a_link_with_a_pose_model_runs_it_live(visit, wait_state, model):
-    store.ensure_all(
-        (name, variant or None) for name, _, variant in (label.partition("+") for label in catalogue.together([model]))
-    )
-    opened = visit(f"?source=sample&backend=wasm&model={model}")
+@pytest.mark.parametrize(
+    ("model", "options", "more"),
+    [
+        ("movenet-lightning", "", []),
+        ("blazepose-lite", "", []),
+        ("movenet-multipose", "&multi_pose_max_dimension=192", ["movenet-multipose+any-size"]),
+    ],
+    ids=["lightning", "blazepose", "multipose, smaller"],
+)
+def test_a_link_with_a_pose_model_runs_it_live(visit, wait_state, model, options, more):
+    labels = [*catalogue.together([model]), *more]
+    store.ensure_all((name, variant or None) for name, _, variant in (label.partition("+") for label in labels))
+    opened = visit(f"?source=sample&backend=wasm&model={model}{options}")
     wait_state(opened.page, "running")
     until(opened.page, "bodylens.stats().frames.out > 3 && bodylens.latest().people.length === 1")
     (person,) = opened.page.evaluate("bodylens.latest()")["people"]
