@@ -74,8 +74,8 @@ class BodyPix:
         flip_horizontal: mirror the result.
         internal_resolution: how large the input is against the frame: "low", "medium", "high", "full", or a number from
             0.1 to 2. Where it is not given, the network's usual input is taken.
-        any_size: take the input just as large as asked for, not the most similar size in the catalogue; natively
-            alone, and not with int8.
+        any_size: take the input just as large as asked for, not the most similar size in the catalogue; not
+            with int8, and in the page where the site holds the model's variant "any-size".
         output_stride: 8, 16 or 32 (int8: 16; ResNet50: 16 or 32; others: 8 or 16); smaller is more exact and slower.
             Where it is not given, 16, or 32 of ResNet50.
         segmentation_threshold: from 0 to 1, the probability above which a pixel is a person.

@@ -150,8 +150,8 @@ class PoseNet:
         image_scale_factor: from 0.2 to 1, how large the input is against the frame; smaller is faster.
         input_resolution: the input's size in pixels, one number or (width, height), from 33 to 2049, instead of the
             scale factor. Where neither is given, the network's usual input is taken.
-        any_size: take the input just as large as asked for, not the most similar size in the catalogue; natively
-            alone, and not with int8.
+        any_size: take the input just as large as asked for, not the most similar size in the catalogue; not
+            with int8, and in the page where the site holds the model's variant "any-size".
         flip_horizontal: mirror the result.
         max_detections: people at most, from 1.
         score_threshold: from 0 to 1, the least score of the keypoint that a person is found by.

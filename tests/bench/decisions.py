@@ -77,13 +77,16 @@ def multipose(people: int) -> tuple[Any, Callable[[Any], list[Inferred]]]:
     return MoveNetMultiPose(), lambda asked: [Inferred({"poses": rows})]
 
 
-def multipose_heads(people: int) -> tuple[Any, Callable[[Any], list[Inferred]]]:
+def multipose_heads(people: int, longest: int = 256) -> tuple[Any, Callable[[Any], list[Inferred]]]:
     """MultiPose with `people` in a row, each a peak with a tall box, decoded here."""
-    planes = RANDOM.uniform(0, 0.01, (1, 90, 64, 64)).astype(np.float32)
-    planes[:, 39:56] = RANDOM.uniform(0.3, 0.9, (1, 17, 64, 64))
+    pipeline = MoveNetMultiPose(heads=True, multi_pose_max_dimension=longest)
+    width, height = pipeline.ahead(Frame(0, 0.0, WIDTH, HEIGHT))[0].size or (longest, longest)
+    rows, columns = height // 4, width // 4
+    planes = RANDOM.uniform(0, 0.01, (1, 90, rows, columns)).astype(np.float32)
+    planes[:, 39:56] = RANDOM.uniform(0.3, 0.9, (1, 17, rows, columns))
     for i in range(people):
-        planes[0, :3, 20, 5 + 10 * i] = [0.9, 36, 12]
-    return MoveNetMultiPose(heads=True), lambda asked: [Inferred({"heads": planes})]
+        planes[0, :3, rows // 3, round((0.08 + 0.16 * i) * columns)] = [0.9, 0.56 * rows, 0.19 * columns]
+    return pipeline, lambda asked: [Inferred({"heads": planes})]
 
 
 def measure(pipeline: Any, answer: Callable[[Any], list[Inferred]]) -> tuple[np.ndarray, People]:
@@ -134,6 +137,7 @@ CASES = {
     "MultiPose, decoded in the network": lambda: multipose(6),
     "MultiPose, decoded here": lambda: multipose_heads(1),
     "MultiPose, decoded here, 6 people": lambda: multipose_heads(6),
+    "MultiPose at 512, 6 people": lambda: multipose_heads(6, 512),
 }
 
 

@@ -34,7 +34,7 @@ def selfie():
     return SelfieSegmentation("selfie-general", smoothing=True), answer
 
 
-ALIKE = ("MoveNet Thunder, decoded here", "MultiPose, decoded here")
+ALIKE = ("MoveNet Thunder, decoded here", "MultiPose, decoded here", "MultiPose at 512, 6 people")
 EVERY = {name: case for name, case in CASES.items() if name not in ALIKE} | {"Selfie segmentation": selfie}
 
 
