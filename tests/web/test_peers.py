@@ -22,6 +22,22 @@ segmenter = await bodylens.create_segmenter("selfie-general")
 mask = await (await segmenter.estimate()).read_mask()
 [*mask.shape, base64.b64encode(np.round(mask * 255).astype(np.uint8).tobytes()).decode()]
 """
+TRIED = """(async (to) => {
+  const image = new Image();
+  const shown = new Promise((resolve, reject) => Object.assign(image, { onload: resolve, onerror: reject, src: to }));
+  const tried = { fetch: fetch(to, { mode: "no-cors" }), image: shown, import: import(to) };
+  const ends = Object.entries(tried).map(async ([name, end]) => [name, await end.then(() => "gone", () => "refused")]);
+  return Object.fromEntries(await Promise.all(ends));
+})(%s)"""
+PYTHON_TRIED = """
+import asyncio, js
+try:  # WebKit leaves a worker whose policy refuses it without an answer
+    await asyncio.wait_for(js.fetch("{}", mode="no-cors"), 5)
+    how = "gone"
+except Exception:
+    how = "refused"
+how
+"""
 BLUE = "effect=color&color=%230000ff&skeleton=0"
 
 
@@ -89,10 +105,18 @@ def test_poses_and_parts_are_drawn(browser, server):
     assert person["score"] > 0.5
 
 
-def test_nothing_leaves_it(browser, server):
-    show(browser, f"{server}/?source=sample&effect=none")
-    assert browser.evaluate("fetch('https://example.org/').then(() => 'gone', () => 'refused')") == "refused"
-    browser.wait_for("document.querySelector('#privacy-open').innerText.includes('an attempt to connect was refused')")
+def test_nothing_leaves_it(browser, server, host, start_host):
+    other = start_host(PICTURES)
+    for address in (f"{server}/", host.address):
+        elsewhere = f"http://127.0.0.1:{other.server.server_port}/astronaut.jpg"
+        show(browser, f"{address}?source=sample&effect=none")
+        told = browser.evaluate(TRIED % repr(elsewhere))
+        assert told == {"fetch": "refused", "image": "refused", "import": "refused"}
+        assert browser.evaluate(f"bodylens.python({PYTHON_TRIED.format(elsewhere)!r})") == "refused"
+        browser.wait_for("document.querySelector('#privacy-open').innerText.includes('an attempt to connect was')")
+        assert other.sent == []
+    browser.open(elsewhere)  # a person who goes there gets there
+    assert [path for path, _ in other.sent] == ["/astronaut.jpg"]
 
 
 def test_a_static_folder_is_isolated_and_goes_on_without_its_host(browser, host):
