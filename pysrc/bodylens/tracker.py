@@ -27,6 +27,8 @@ LAST_FRAMES = 2
 PAUSE = 5.0
 # A caller who followed someone from the last frame to this is believed by this much more similarity.
 TRUST = 0.1
+# Below this score it may be a fragment of somebody else. ref: tfjs-models, posenet/demos/camera.js, minPoseConfidence
+SURE = 0.15
 # Who overlaps with somebody else by more than this keeps the velocity of before: what is seen may be the other one.
 CROWDED = 0.1
 
@@ -78,6 +80,7 @@ class Tracks:
         last: how each was last seen.
         velocity: (m, 2) float32, frame sides a second.
         missed: (m,) int32, how many frames have come since then.
+        sure: (m,) bool, whether each was surely somebody then.
         next_id: what the next new person will be called.
 
     """
@@ -87,6 +90,7 @@ class Tracks:
     last: Sightings
     velocity: Floats
     missed: NDArray[np.int32]
+    sure: NDArray[np.bool_]
     next_id: int = 1
 
     @classmethod
@@ -96,7 +100,7 @@ class Tracks:
             np.empty((0, 4), np.float32), np.empty((0, keypoints, 2), np.float32), np.empty((0, keypoints), np.float32)
         )
         none = np.empty(0, np.int32)
-        return cls(none, np.empty(0), nobody, np.empty((0, 2), np.float32), none)
+        return cls(none, np.empty(0), nobody, np.empty((0, 2), np.float32), none, np.empty(0, bool))
 
 
 def remembers(unseen: float, missed: int, max_age: float) -> bool:
@@ -202,7 +206,12 @@ class Tracker:
         return tracks.last.moved(tracks.velocity * elapsed[:, None])
 
     def step(
-        self, tracks: Tracks, seen: Sightings, time: float, known: NDArray[np.int32] | None = None
+        self,
+        tracks: Tracks,
+        seen: Sightings,
+        time: float,
+        known: NDArray[np.int32] | None = None,
+        sure: NDArray[np.bool_] | None = None,
     ) -> tuple[NDArray[np.int32], Tracks]:
         """Link the persons of one frame.
 
@@ -212,6 +221,8 @@ class Tracker:
             time: of the frame, seconds; one from the past begins anew (ids are not used again).
             known: (n,) the ids of those whom the caller followed from the last frame, -1 for others; None where it did
                 not follow. It may have followed the wrong one of two who met, so it is not simply believed.
+            sure: (n,) bool, who is surely somebody; None where all are. They and those who were sure before are linked
+                first, and the others get what is left: a fragment of a person takes nobody's id.
 
         Returns:
             (n,) int32 ids, and what is to be remembered.
@@ -228,10 +239,13 @@ class Tracker:
                 tracks.last.take(fresh),
                 tracks.velocity[fresh],
                 tracks.missed[fresh],
+                tracks.sure[fresh],
                 tracks.next_id,
             )
+        if sure is None:
+            sure = np.ones(len(seen), bool)
         expected = self.expected(tracks, time)
-        links = self._links(seen, tracks, expected, known)
+        links = self._links(seen, tracks, expected, known, sure)
         old = np.array(links, np.intp)
         linked, new = old >= 0, np.flatnonzero(old < 0)
 
@@ -256,14 +270,23 @@ class Tracker:
             seen.joined(tracks.last.take(keep)),
             np.concatenate([velocity, tracks.velocity[keep]]),
             np.concatenate([np.zeros(len(seen), np.int32), tracks.missed[keep] + np.int32(1)]),
+            np.concatenate([sure, tracks.sure[keep]]),
             next_id,
         )
         return ids, remembered
 
     def _links(
-        self, seen: Sightings, tracks: Tracks, expected: Sightings, known: NDArray[np.int32] | None
+        self,
+        seen: Sightings,
+        tracks: Tracks,
+        expected: Sightings,
+        known: NDArray[np.int32] | None,
+        sure: NDArray[np.bool_],
     ) -> list[int]:
-        """Give each person's track, -1 for none: the most similar pair first, each used once."""
+        """Give each person's track, -1 for none: the most similar pair first, each used once.
+
+        ref: Y. Zhang et al., "ByteTrack", ECCV 2022, for two rounds by score
+        """
         row_of = {who: row for row, who in enumerate(tracks.ids.tolist())}
         followed = [-1] * len(seen) if known is None else [row_of.get(who, -1) for who in known.tolist()]
         only_one = len(seen) == len(tracks.ids) == 1 and followed == [0]
@@ -275,9 +298,12 @@ class Tracker:
                 alike[person, track] += TRUST
         links = [-1] * len(seen)
         taken: set[int] = set()
-        _link(links, taken, alike, self.min_similarity)
-        if self.min_nearness is not None and -1 in links and len(taken) < len(tracks.ids):
-            _link(links, taken, nearness(seen, expected), self.min_nearness)
+        first = sure[:, None] & tracks.sure
+        everyone = np.ones_like(first)
+        for among in [everyone] if first.all() else [first, everyone]:
+            _link(links, taken, np.where(among, alike, -np.inf), self.min_similarity)
+            if self.min_nearness is not None and -1 in links and len(taken) < len(tracks.ids):
+                _link(links, taken, np.where(among, nearness(seen, expected), -np.inf), self.min_nearness)
         # Whom the caller followed however far is the same person, if nobody else is.
         for person, track in enumerate(followed):
             if track >= 0 and links[person] < 0 and track not in taken:
@@ -389,7 +415,7 @@ class Identities:
         size = np.array([frame.width, frame.height], np.float32)
         boxes = people.boxes / np.concatenate([size, size])
         seen = Sightings(boxes, people.keypoints[..., :2] / size, people.keypoint_scores)
-        ids, self.tracks = self.tracker.step(tracks, seen, frame.time)
+        ids, self.tracks = self.tracker.step(tracks, seen, frame.time, sure=people.scores >= SURE)
         self.size = (frame.width, frame.height)
         return replace(people, ids=ids)
 

@@ -119,6 +119,24 @@ def test_people_who_cross_and_hide_for_a_moment_keep_their_ids(similarity, hidde
         assert given_ids == [first[person] for person in order]
 
 
+def test_a_fragment_of_a_person_does_not_take_their_id():
+    whole, fragment = posed((0.5, 0.5), 0), posed((0.5, 0.5), 0)
+    fragment.keypoints[0, :3] += 0.2
+    raised = posed((0.5, 0.5), 0)
+    raised.keypoints[0, :3] += 0.15  # more like the fragment of before than like the person
+    tracker, sure = tracker_of("keypoint", 1.0, 18), np.array([True, False])
+    ids, tracks = tracker.step(Tracks.none(17), whole.joined(fragment), 0.0, sure=sure)
+    assert ids.tolist() == [1, 2]
+    ids, tracks = tracker.step(tracks, raised.joined(whole), 0.1, sure=sure)
+    assert ids.tolist() == [1, 2]
+    # Who is alone and half hidden is still themselves.
+    alone, _ = tracker.step(tracks, raised, 0.2, sure=np.array([False]))
+    assert alone.tolist() == [1]
+    ids, tracks = tracker.step(Tracks.none(17), whole.joined(fragment), 0.0)
+    ids, _ = tracker.step(tracks, raised.joined(whole), 0.1)
+    assert ids.tolist() == [2, 1]
+
+
 @settings(deadline=None)
 @given(st.permutations(range(5)))
 def test_ids_do_not_depend_on_the_order_of_detections(order):

@@ -281,3 +281,11 @@ def test_nobody_is_nobody():
     empty = np.zeros((240, 320, 3), np.uint8)
     for model in ("blazepose-lite", "movenet-lightning", "movenet-multipose"):
         assert len(bodylens.create_detector(model).estimate(empty)) == 0, model
+
+
+@shared
+def test_the_one_person_of_a_clip_keeps_their_id_though_fragments_of_them_are_found(clip):
+    detector = bodylens.create_detector("posenet-075")
+    found = [detector.estimate(frame, i / 30) for i, frame in enumerate(clip[:50])]
+    assert max(map(len, found)) > 1, "where nothing else is found, this test says nothing"
+    assert {int(people.ids[people.scores.argmax()]) for people in found} == {1}
