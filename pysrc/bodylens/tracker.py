@@ -193,6 +193,8 @@ class Tracker:
     min_nearness: float | None = None
 
     def __post_init__(self) -> None:
+        if not 0 <= self.min_similarity <= 1:
+            raise ValueError(f"min_similarity must be from 0 to 1, not {self.min_similarity}")
         if self.max_tracks < 1:
             raise ValueError(f"max_tracks must be at least 1, not {self.max_tracks}")
         if self.max_age <= 0:
@@ -347,9 +349,12 @@ def oks_of(falloff: Sequence[float] | None, min_score: float, min_keypoints: int
         raise ValueError(f"keypoint_confidence_threshold must be from 0 to 1, not {min_score}")
     if not 1 <= min_keypoints <= len(COCO):
         raise ValueError(f"min_number_of_keypoints must be from 1 to {len(COCO)}, not {min_keypoints}")
-    sigmas = COCO.sigmas if falloff is None else np.asarray(falloff, np.float32)
+    try:
+        sigmas = COCO.sigmas if falloff is None else np.asarray(falloff, np.float32)
+    except (TypeError, ValueError):
+        sigmas = np.empty(0, np.float32)
     if sigmas.shape != (len(COCO),) or not (sigmas > 0).all():
-        raise ValueError(f"keypoint_falloff must be {len(COCO)} numbers above 0, not {falloff}")
+        raise ValueError(f"keypoint_falloff must be {len(COCO)} numbers above 0, not {falloff!r}")
     return oks(sigmas, min_score, min_keypoints)
 
 

@@ -361,6 +361,8 @@ def test_reset_forgets():
         (MoveNetMultiPose, {"keypoint_confidence_threshold": 1.1}, "keypoint_confidence_threshold must be from 0 to 1"),
         (MoveNetMultiPose, {"keypoint_falloff": [0.1] * 16}, "keypoint_falloff must be 17 numbers above 0"),
         (MoveNetMultiPose, {"keypoint_falloff": [0.0] * 17}, "keypoint_falloff must be 17 numbers above 0"),
+        (MoveNetMultiPose, {"keypoint_falloff": "wide"}, "keypoint_falloff must be 17 numbers above 0, not 'wide'"),
+        (MoveNetMultiPose, {"min_similarity": 2}, "min_similarity must be from 0 to 1, not 2"),
         (MoveNetMultiPose, {"min_number_of_keypoints": 0}, "min_number_of_keypoints must be from 1 to 17"),
         (MoveNetMultiPose, {"max_tracks": 0}, "max_tracks must be at least 1"),
         (MoveNetMultiPose, {"max_age": 0}, "max_age must be above 0 seconds"),
