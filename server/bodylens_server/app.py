@@ -124,7 +124,9 @@ def respond(request: Request, resource: Resource, encodings: Encodings, for_ever
     except NotAcceptable:
         told = "This can only be sent without the encodings that you ask for.\n"
         return PlainTextResponse(told, 406, {"vary": "Accept-Encoding"})
-    tag = plain_tag if coding == "identity" else f'{plain_tag[:-1]}-{coding}"'
+    variant = None if coding == "identity" else encodings.path(resource, coding)
+    # A better variant may take a variant's place: other bytes, so another tag.
+    tag = f'{plain_tag[:-1]}-{"".join(variant.suffixes)[1:]}"' if variant else plain_tag
     headers["etag"] = tag
     condition = field(request, "if-match")
     if condition is not None and not matches(condition, tag, weakly=False):
@@ -133,9 +135,9 @@ def respond(request: Request, resource: Resource, encodings: Encodings, for_ever
         return Response(status_code=304, headers=headers)
     # Content-Length counts the encoded bytes; a progress display in the page sees the decoded ones.
     headers |= {"content-type": resource.media_type, "x-decoded-length": str(resource.size)}
-    if coding != "identity":
+    if variant:
         headers["content-encoding"] = coding
-        return WholeFile(encodings.path(resource, coding), headers)
+        return WholeFile(variant, headers)
     if resource.path is not None:
         return WholeFile(resource.path, headers, ranged)
     body = b"" if request.method == "HEAD" else resource.data

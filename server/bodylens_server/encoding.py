@@ -14,6 +14,7 @@ from bodylens_server import cache
 from bodylens_server.resource import Resource
 
 SUFFIXES = {"br": ".br", "gzip": ".gz"}  # in the order of preference
+BEST = ".best.br"  # of a large file: a sixth smaller, made when all others are there
 LARGE = 2_000_000
 WORTH = 0.95  # a variant that saves less than this is not worth inflating
 TOO_SMALL = 256
@@ -62,11 +63,21 @@ def negotiate(accepted: str | None, available: Collection[str]) -> str:
     return best
 
 
-def compress(data: bytes, coding: str) -> bytes:
-    """Compress as well as a start-up allows: brotli above quality 9 takes six times as long on large files."""
-    if coding == "br":
-        return bytes(brotli.compress(data, quality=9 if len(data) > LARGE else 11, lgwin=24))
-    return gzip.compress(data, 9, mtime=0)
+def compress(data: bytes, suffix: str) -> bytes:
+    """Compress as well as a start-up allows: brotli's best quality takes ten times as long on large files."""
+    if suffix == SUFFIXES["gzip"]:
+        return gzip.compress(data, 9, mtime=0)
+    quality = 9 if suffix != BEST and len(data) > LARGE else 11
+    return bytes(brotli.compress(data, quality=quality, lgwin=24))
+
+
+def suffixes(resource: Resource) -> list[str]:
+    """Return the variants that are wanted of a resource, in the order in which they are made."""
+    if not resource.compressible or resource.size < TOO_SMALL:
+        return []
+    # Weights hardly gain by it.
+    best = [BEST] if resource.size > LARGE and resource.suffix != ".onnx" else []
+    return [*SUFFIXES.values(), *best]
 
 
 class Encodings:
@@ -74,43 +85,51 @@ class Encodings:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or cache.folder("encoded")
-        self._ready: dict[tuple[str, str], int] = {}
+        self._ready: dict[str, int] = {}
         self._worker: threading.Thread | None = None
 
     def path(self, resource: Resource, coding: str) -> Path:
-        """Return where a variant lies, made or not."""
-        return self.folder / (resource.sha256 + SUFFIXES[coding])
+        """Return where the best variant lies that is there, or where one will be."""
+        best = resource.sha256 + BEST
+        name = (
+            best
+            if coding == "br" and resource.size > LARGE and self._size(best)
+            else resource.sha256 + SUFFIXES[coding]
+        )
+        return self.folder / name
 
     def size(self, resource: Resource, coding: str) -> int:
         """Return a variant's size in bytes, 0 as long as there is none."""
-        key = (resource.sha256, coding)
-        if not self._ready.get(key):
+        return self._size(self.path(resource, coding).name)
+
+    def _size(self, name: str) -> int:
+        if not self._ready.get(name):
             with suppress(FileNotFoundError):
-                self._ready[key] = self.path(resource, coding).stat().st_size
-        return self._ready.get(key, 0)
+                self._ready[name] = (self.folder / name).stat().st_size
+        return self._ready.get(name, 0)
 
     def available(self, resource: Resource) -> list[str]:
         """Return the codings that are ready for this resource."""
         return [coding for coding in SUFFIXES if self.size(resource, coding)]
 
-    def make(self, resource: Resource, coding: str) -> None:
-        """Compress one resource, unless that is done already."""
-        target = self.path(resource, coding)
-        if target.exists() or not resource.compressible or resource.size < TOO_SMALL:
+    def make(self, resource: Resource, suffix: str) -> None:
+        """Make one variant, unless that is done already."""
+        target = self.folder / (resource.sha256 + suffix)
+        if suffix not in suffixes(resource) or target.exists():
             return
         data = resource.read()
         if not resource.is_current():
             return  # changed since it was hashed: it is another resource now
-        made = compress(data, coding)
+        made = compress(data, suffix)
         cache.write_whole(target, made if len(made) < WORTH * len(data) else b"")
 
     def make_all(self, resources: Iterable[Resource]) -> None:
         """Compress everything, the small and quick first; brotli first, for browsers prefer it."""
         ordered = sorted(resources, key=lambda resource: resource.size)
-        for coding in SUFFIXES:
+        for suffix in (*SUFFIXES.values(), BEST):
             for resource in ordered:
                 with suppress(FileNotFoundError):  # removed meanwhile
-                    self.make(resource, coding)
+                    self.make(resource, suffix)
 
     def make_in_background(self, resources: Iterable[Resource]) -> None:
         """Compress while serving: until a variant is ready, the plain file is sent."""
@@ -119,9 +138,7 @@ class Encodings:
         wanted = [
             resource
             for resource in resources
-            if resource.compressible
-            and resource.size >= TOO_SMALL
-            and not all(self.path(resource, coding).exists() for coding in SUFFIXES)
+            if not all((self.folder / (resource.sha256 + suffix)).exists() for suffix in suffixes(resource))
         ]
         if wanted:
             self._worker = threading.Thread(target=self._work, args=(wanted,), daemon=True)

@@ -11,6 +11,7 @@ import uvicorn
 from starlette.testclient import TestClient
 
 from bodylens_server.app import HEADERS, create_app
+from bodylens_server.encoding import SUFFIXES
 
 # What the small web folder holds: see conftest.py.
 MAIN = "// a program\n" * 100
@@ -57,8 +58,8 @@ def clip(site):
 def compressed(site, encodings, program):
     """Make the variants of the program now, instead of in the background."""
     resource = site.find(program[1:])[0]
-    for coding in ("br", "gzip"):
-        encodings.make(resource, coding)
+    for suffix in SUFFIXES.values():
+        encodings.make(resource, suffix)
     return program
 
 

@@ -2,11 +2,13 @@
 
 import gzip
 import os
+from pathlib import Path
 
 import brotli
 import pytest
 
-from bodylens_server.encoding import NotAcceptable, negotiate
+from bodylens_server import encoding
+from bodylens_server.encoding import BEST, SUFFIXES, NotAcceptable, negotiate
 from bodylens_server.resource import from_bytes, from_file
 
 BOTH = ["br", "gzip"]
@@ -53,7 +55,7 @@ def test_when_nothing_is_left_there_is_no_answer(accepted):
 def test_a_variant_inflates_to_the_original(encodings, coding, inflate):
     resource = from_bytes(TEXT, ".js")
     assert encodings.available(resource) == []
-    encodings.make(resource, coding)
+    encodings.make(resource, SUFFIXES[coding])
     assert encodings.available(resource) == [coding]
     assert inflate(encodings.path(resource, coding).read_bytes()) == TEXT
 
@@ -70,11 +72,25 @@ def test_what_does_not_shrink_has_no_variant(encodings, resource):
 
 def test_a_variant_is_made_once(encodings):
     resource = from_bytes(TEXT, ".js")
-    encodings.make(resource, "br")
+    encodings.make(resource, SUFFIXES["br"])
     path = encodings.path(resource, "br")
     os.utime(path, (1, 1))
-    encodings.make(resource, "br")
+    encodings.make(resource, SUFFIXES["br"])
     assert path.stat().st_mtime == 1
+
+
+def test_of_a_large_file_the_best_variant_takes_the_place_of_the_quick_one(encodings, monkeypatch):
+    data = Path(__file__).read_bytes()
+    monkeypatch.setattr(encoding, "LARGE", len(data) - 1)
+    resource = from_bytes(data, ".wasm")
+    encodings.make(resource, SUFFIXES["br"])
+    quick, size = encodings.path(resource, "br"), encodings.size(resource, "br")
+    encodings.make_all([resource])
+    best = encodings.path(resource, "br")
+    assert best.name.endswith(BEST)
+    assert best != quick
+    assert encodings.size(resource, "br") == best.stat().st_size < size
+    assert brotli.decompress(best.read_bytes()) == data
 
 
 def test_variants_appear_while_the_server_runs(encodings):
