@@ -11,6 +11,11 @@ declare class PressureObserver {
   observe(source: "cpu", options?: { sampleInterval: number }): Promise<void>;
 }
 
+/** ref: https://wicg.github.io/netinfo, which only some browsers have */
+interface Navigator {
+  readonly connection?: { readonly saveData?: boolean };
+}
+
 /** What a worker's `self` is; the types of window and worker cannot both be loaded. */
 interface DedicatedWorkerGlobalScope extends EventTarget, WindowOrWorkerGlobalScope {
   postMessage(message: unknown, transfer?: Transferable[]): void;

@@ -175,7 +175,7 @@ def first_visit(files: Files, model: str) -> int:
     for name in (name.removesuffix(".gz") for name in files):
         folder, _, file = name.partition("/")
         if (
-            (folder == "pyodide" and "/micropip" not in name)
+            (folder == "pyodide" and "/micropip" not in name and "_later" not in name)
             or (folder == "ort" and name.split("/")[-1] in runtime)
             or (folder == "models" and file.startswith(f"{model}."))
         ):

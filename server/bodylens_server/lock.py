@@ -11,7 +11,7 @@ from pyodide_lock.spec import InfoSpec
 from bodylens_server import checkout
 from bodylens_server.wheels import Wheel, pyodide_version, read
 
-DEPENDS = {"bodylens": ["numpy"]}
+DEPENDS = {"bodylens": ["numpy"], "numpy-later": ["numpy"]}
 
 
 def package(wheel: Wheel) -> PackageSpec:
@@ -23,7 +23,7 @@ def package(wheel: Wheel) -> PackageSpec:
         install_dir="site",
         sha256=wheel.sha256,
         package_type="package",
-        imports=[wheel.name],
+        imports=[] if wheel.later else [wheel.name],
         depends=DEPENDS.get(wheel.name, []),
     )
 
@@ -34,7 +34,8 @@ def make_lock(wheels: Iterable[Wheel], original: Path = checkout.PYODIDE / "pyod
     # The release of pyodide-lock for Python 3.11 is built quite differently from the later ones, and writes a version
     # into `info` that the format no longer has. What follows works with both.
     spec = PyodideLockSpec(
-        info=InfoSpec(version=pyodide_version(), **info), packages={wheel.name: package(wheel) for wheel in wheels}
+        info=InfoSpec(version=pyodide_version(), **info),
+        packages={wheel.name: package(wheel) for wheel in wheels},
     )
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder) / "pyodide-lock.json"

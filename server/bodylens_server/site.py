@@ -97,7 +97,7 @@ class Site:
         self.models = models
         self.lock = from_bytes(lock.make_lock(python.wheels), ".json")
         self.pages: dict[str, Resource] = {}
-        self.addresses: dict[str, str] = {}
+        self.addresses: dict[str, Any] = {}
         self.folders: dict[str, Resource] = {}
         self._files: dict[Path, Resource] = {}
         self._standing: list[object] = []
@@ -135,7 +135,8 @@ class Site:
         three = put("three", {name: self._package_file(checkout.THREE / name) for name in THREE_FILES})
         python = {name: self._package_file(checkout.PYODIDE / name) for name in PYODIDE_FILES}
         python[STANDARD_LIBRARY] = self._file(self.python.standard_library)
-        python |= {wheel.path.name: self._file(wheel.path) for wheel in self.python.wheels}
+        later = [self.python.library_later, *(wheel.path for wheel in self.python.wheels if wheel.later)]
+        python |= {path.name: self._file(path) for path in [*later, *(wheel.path for wheel in self.python.wheels)]}
         pyodide = put("pyodide", {**python, "pyodide-lock.json": self.lock})
         if (standing := [*models_standing(), *self.coming()]) != self._standing:
             self._standing, self._catalogue = standing, self._models()
@@ -147,6 +148,8 @@ class Site:
             "app": app,
             "ort": ort,
             "pyodide": pyodide,
+            # What of Python a page does not need at its start.
+            "later": [pyodide + path.name for path in later],
             "three": three,
             "models": "models/",
             "catalogue": catalogue + "catalogue.json",

@@ -1,7 +1,7 @@
 """The wheels that the page loads into Pyodide: ours, numpy's and micropip's, compiled and kept by content.
 
-Ours holds `pysrc/bodylens` alone. Ours, numpy's and the standard library are served as .pyc files in a
-stored zip: see web/wheels/README.md.
+Ours holds `pysrc/bodylens` alone. Ours, numpy's and the standard library are served as .pyc files in stored zips, and
+of the last two what a page does not need at its start in zips of their own: see web/wheels/README.md.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from bodylens_server.errors import Failure
 
 TIME = (2026, 1, 1, 0, 0, 0)  # fixed: same sources, same bytes
 STANDARD_LIBRARY = "python_stdlib.zip"
+LATER = {STANDARD_LIBRARY: "python_stdlib_later.zip", "numpy": "numpy_later"}
 MICROPIP = "0.11.1"
 MICROPIP_SHA256 = "768de165adb8e66906039d8fec4127a57f522dfdf8e6fbff877a4616941ecfd3"
 
@@ -35,8 +36,13 @@ class Wheel:
 
     @property
     def name(self) -> str:
-        """The package's name, which is also what one imports."""
-        return self.path.name.split("-")[0]
+        """The package's name, as the lock writes it."""
+        return self.path.name.split("-")[0].replace("_", "-")
+
+    @property
+    def later(self) -> bool:
+        """Whether it holds what of another package comes later."""
+        return self.name.endswith("-later")
 
     @property
     def version(self) -> str:
@@ -51,9 +57,10 @@ class Wheel:
 
 @dataclass(frozen=True)
 class PythonFiles:
-    """What we serve beside Pyodide's own files: its standard library, compiled, and the wheels."""
+    """What we serve beside Pyodide's own files: its standard library, compiled and in two parts, and the wheels."""
 
     standard_library: Path
+    library_later: Path
     wheels: list[Wheel]
 
     @property
@@ -121,28 +128,44 @@ def read(path: Path) -> bytes:
         raise Failure(f"{path} is missing: run `npm ci --omit=dev` in {checkout.WEB}, or scripts/serve") from error
 
 
-def compile_archives(sources: Sequence[Path]) -> list[Path]:
-    """Return the compiled variants of wheels and zips; what is not in the cache is compiled under node."""
-    compiler = b"".join(read(checkout.WHEELS / name) for name in ("compile.mjs", "compile_archive.py"))
+def parts(source: Path) -> list[str]:
+    """Return the names of what is made of an archive: one file, or two if some of it can come later."""
+    name, *tags = source.name.split("-")
+    return [source.name, "-".join([LATER[name], *tags])] if name in LATER else [source.name]
+
+
+def compile_archives(sources: Sequence[Path]) -> list[list[Path]]:
+    """Return of each wheel and zip what is made of it; what is not in the cache is compiled under node."""
+    compiler = b"".join(
+        read(path)
+        for path in (
+            checkout.WHEELS / "compile.mjs",
+            checkout.WHEELS / "compile_archive.py",
+            checkout.WEB / "python" / "standard.js",
+        )
+    )
     ready, missing = [], []
     for source in sources:
         key = hashlib.sha256(compiler + pyodide_version().encode() + read(source)).hexdigest()[:16]
-        target = cache.folder("wheels") / key / source.name
-        ready.append(target)
-        if not target.exists():
-            missing.append((source, target))
+        targets = [cache.folder("wheels") / key / name for name in parts(source)]
+        ready.append(targets)
+        if not all(target.exists() for target in targets):
+            missing.append((source, targets))
     if missing:
         with tempfile.TemporaryDirectory() as folder:
-            made = [Path(folder) / str(index) for index in range(len(missing))]
-            pairs = [str(path) for (source, _), new in zip(missing, made, strict=True) for path in (source, new)]
-            command = [str(node.find()), str(checkout.WHEELS / "compile.mjs"), str(checkout.PYODIDE), *pairs]
+            command = [str(node.find()), str(checkout.WHEELS / "compile.mjs"), str(checkout.PYODIDE)]
+            made: list[tuple[Path, Path]] = []
+            for source, targets in missing:
+                new = [Path(folder) / f"{len(made)}-{index}" for index in range(len(targets))]
+                made += zip(new, targets, strict=True)
+                command += [str(source), *map(str, new), *[""] * (2 - len(new))]
             done = subprocess.run(command, capture_output=True, text=True)  # noqa: S603
             if done.returncode:
                 raise Failure(
                     f"what the page needs could not be compiled by {command[0]}:\n{done.stderr.strip()[-2000:]}"
                 )
-            for (_, target), new in zip(missing, made, strict=True):
-                cache.write_whole(target, new.read_bytes())
+            for path, target in made:
+                cache.write_whole(target, path.read_bytes())
     return ready
 
 
@@ -167,10 +190,11 @@ def micropip_wheel() -> Path | None:
 
 def build() -> PythonFiles:
     """Return what Python needs in the page, made where needed. micropip may be absent."""
-    standard_library, *compiled = compile_archives([checkout.PYODIDE / STANDARD_LIBRARY, numpy_wheel(), own_wheel()])
+    library, numpy, own = compile_archives([checkout.PYODIDE / STANDARD_LIBRARY, numpy_wheel(), own_wheel()])
+    standard_library, library_later = library
     optional = micropip_wheel()
-    wheels = [Wheel(path) for path in [*compiled, *([optional] if optional else [])]]
-    return PythonFiles(standard_library, wheels)
+    wheels = [Wheel(path) for path in [*numpy, *own, *([optional] if optional else [])]]
+    return PythonFiles(standard_library, library_later, wheels)
 
 
 def main() -> None:
@@ -178,7 +202,7 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
     try:
         files = build()
-        for path in [files.standard_library, *(wheel.path for wheel in files.wheels)]:
+        for path in [files.standard_library, files.library_later, *(wheel.path for wheel in files.wheels)]:
             print(f"{path.stat().st_size:>10,} bytes  {path}")
     except Failure as failure:
         sys.exit(f"bodylens: {failure}")

@@ -42,12 +42,12 @@ def start():
 
 
 def wait_compressed(address):
-    """Wait until the large files are there compressed: a first start makes them in the background."""
+    """Wait until the large files are there as small as they get: a first start makes them in the background."""
     text = urllib.request.urlopen(address).read().decode()
     told = {name: re.search(rf"&quot;{name}&quot;: &quot;([^&]*)&quot;", text)[1] for name in ("ort", "pyodide")}
     for path in (told["ort"] + "ort-wasm-simd-threaded.wasm", told["pyodide"] + "pyodide.asm.wasm"):
         asked = urllib.request.Request(f"{address}/{path}", method="HEAD", headers={"accept-encoding": "br"})
-        while urllib.request.urlopen(asked).headers["content-encoding"] != "br":
+        while "best" not in urllib.request.urlopen(asked).headers["etag"]:
             time.sleep(1)
 
 

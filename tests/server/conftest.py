@@ -57,7 +57,9 @@ def wheel(tmp_path):
 def python_files(wheel, tmp_path):
     library = tmp_path / "python_stdlib.zip"
     library.write_bytes(b"a library")
-    return wheels.PythonFiles(library, [wheel])
+    later = tmp_path / "python_stdlib_later.zip"
+    later.write_bytes(b"the rest of the library")
+    return wheels.PythonFiles(library, later, [wheel])
 
 
 @pytest.fixture

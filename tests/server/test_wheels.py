@@ -161,12 +161,27 @@ def pyodide():
 
 
 def test_compiled_archives_hold_no_source_and_are_stored(built):
-    for path in [built.standard_library, *(wheel.path for wheel in built.wheels if wheel.name != "micropip")]:
+    compiled = [wheel.path for wheel in built.wheels if wheel.name != "micropip"]
+    for path in [built.standard_library, built.library_later, *compiled]:
         with zipfile.ZipFile(path) as archive:
             assert not [name for name in archive.namelist() if name.endswith(".py")]
             assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_STORED}
     for wheel in built.wheels:
         check_record(wheel.path)
+
+
+def test_what_comes_later_and_what_comes_first_are_all_that_there_was(built):
+    for source, parts in (
+        (checkout.PYODIDE / "python_stdlib.zip", [built.standard_library, built.library_later]),
+        (wheels.numpy_wheel(), [wheel.path for wheel in built.wheels if wheel.name.startswith("numpy")]),
+    ):
+        names = [name.replace(".pyc", ".py") for part in parts for name in contents(part)]
+        assert len(names) == len(set(names))
+        added = set(names) - set(contents(source))
+        assert {name.split("/")[0] for name in added} <= {"later.txt", "numpy_later-2.4.6.dist-info"}
+        assert not [name for name in contents(source) if name not in names and not name.endswith("/")]
+        first, later = (path.stat().st_size for path in parts)
+        assert first < 0.7 * (first + later)
 
 
 def test_a_second_build_finds_everything_in_the_cache(monkeypatch):
@@ -192,9 +207,24 @@ def test_the_lock_names_only_what_is_served(built):
 
 
 WHERE = """
-import json, sys, importlib.metadata as metadata
+import json, pkgutil, sys, types, zipimport, importlib.metadata as metadata
 import numpy, bodylens, collections
+sys.modules["bodylens_engine"] = types.ModuleType("bodylens_engine")
+wanted = []
+class Wanted:
+    def find_spec(name, path=None, target=None):
+        wanted.append(name)
+sys.meta_path.append(Wanted)
+for part in pkgutil.walk_packages(bodylens.__path__, "bodylens."):
+    if ".native" not in part.name:
+        __import__(part.name)
+archive = "/lib/python314.zip"
+try:
+    later = zipimport.zipimporter(archive).get_data(archive + "/later.txt").decode().split()
+except OSError:
+    later = []  # Pyodide's own archive is whole
 json.dumps({
+    "later": [name for name in wanted if name in later or name.startswith("numpy")],
     "numpy": numpy.__file__, "bodylens": bodylens.__file__, "library": collections.__file__,
     "versions": [numpy.__version__, metadata.version("bodylens")],
     "outside": sorted(
@@ -211,6 +241,7 @@ def test_what_is_imported_in_the_page_is_compiled_code(pyodide, built, served):
     assert told["library"] == "/lib/python314.zip/collections/__init__.pyc"
     assert told["versions"] == ["2.4.6", version("bodylens")]
     assert told["outside"] == []
+    assert told["later"] == []
 
 
 def test_compiled_code_is_faster_than_sources(pyodide, built, served, tmp_path, capsys):
@@ -225,11 +256,50 @@ def test_compiled_code_is_faster_than_sources(pyodide, built, served, tmp_path, 
     assert sum(fast.values()) < sum(slow.values())
 
 
+LATER = """
+import json, sys
+import {first}
+before = "xml.dom.minidom" in sys.modules
+import asyncio.locks, concurrent.futures.thread, html.entities, unittest.mock, xml.dom.minidom, zoneinfo
+import numpy as np
+told = [
+    xml.dom.minidom.parseString("<a><b/></a>").documentElement.firstChild.tagName,
+    html.entities.html5["amp;"],
+    concurrent.futures.thread.__file__,
+    np.fft.fft([1.0, 0.0]).real.tolist(), np.random.default_rng(0).integers(9, size=2).size,
+    np.ma.masked_less([1, 2], 2).sum().item(), np.char.upper("a").item(), np.testing.assert_equal(1, 1),
+    np.polynomial.Polynomial([1, 2])(1),
+]
+try:
+    import nothing_of_this_name
+except ModuleNotFoundError as error:
+    told.append(error.name)
+json.dumps({{"told": told}})
+"""
+
+
+@pytest.mark.parametrize("first", ["collections", "xml", "concurrent.futures.thread", "numpy.random"])
+def test_what_comes_later_is_there_when_it_is_imported(pyodide, built, served, first):
+    told = pyodide(served, built.standard_library, "numpy,numpy-later", LATER.format(first=first))["told"]
+    thread = "/lib/python314.zip/concurrent/futures/thread.pyc"
+    assert told == ["b", "&", thread, [1, 1], 2, 2, "A", None, 3, "nothing_of_this_name"]
+
+
+def test_without_a_network_the_error_says_what_is_missing(pyodide, built, tmp_path, served):
+    program = (
+        "import json\ntry:\n    import xml\nexcept ImportError as e:\n    told = str(e)\njson.dumps({'told': told})"
+    )
+    library = tmp_path / "python_stdlib.zip"
+    shutil.copy(built.standard_library, library)
+    told = pyodide(served, library, "numpy", program)["told"]
+    assert told.startswith("xml cannot be loaded now: its part of the standard library is not on this device")
+
+
 NUMBERS = Path(__file__).with_name("numpy_checks.py").read_text()
 
 
 def test_our_numpy_computes_right(pyodide, built, served):
-    told = pyodide(served, built.standard_library, "numpy", NUMBERS)
+    told = pyodide(served, built.standard_library, "numpy,numpy-later", NUMBERS)
     assert told["version"] == "2.4.6"
     assert "mismatch" in told["told"]
 

@@ -25,9 +25,10 @@ def status(page, text, timeout=60):
 
 @pytest.fixture
 def running(visit, wait_state, host):
-    """Give a page that runs the sample, and has not asked for anything else."""
+    """Give a page that runs the sample, and has kept what that needs and what a person's own code may need."""
     page = visit(SAMPLE, at=host.address).page
     wait_state(page, "running")
+    page.wait_for_selector("html[data-kept=yes]", state="attached", timeout=120_000)
     page.locator("#offline-kept", has_text="general").wait_for()
     return page
 

@@ -1,9 +1,9 @@
 // The workers behind the page: the engine, the live Python, and one for a person's own code. The page talks to this alone.
 
 /** @typedef {{ort: string, pyodide: string, models: string, catalogue: string, samples: string, three: string,
- *   version: string, masks: string, worker?: string, keeper?: string, gzipped?: string[]}} Site `masks` is the model whose masks stand
- *   beside the poses of systems that have none, if there is one; a static site has a service `worker`, and of what lies
- *   `gzipped` the plain addresses */
+ *   version: string, masks: string, later: string[], worker?: string, keeper?: string, gzipped?: string[]}} Site `masks` is
+ *   the model whose masks stand beside the poses of systems that have none, if there is one; `later` is what of Python only
+ *   a person's own code needs; a static site has a service `worker`, and of what lies `gzipped` the plain addresses */
 /** @typedef {{type: string, [key: string]: any}} Message */
 /** @typedef {{resolve: (value: any) => void, reject: (error: Error) => void}} Waiting */
 

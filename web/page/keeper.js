@@ -27,3 +27,23 @@ export async function keepUsed({ keeper }, used) {
   document.documentElement.dataset.kept = "yes";
   return true;
 }
+
+/**
+ * Has the service worker of a static site keep what of Python this visit did not need: a later one without a network may.
+ * @param {{worker?: string, later: string[]}} site
+ * @returns {Promise<boolean>} whether there was something to do, and it is done
+ */
+export async function keepLater({ worker, later }) {
+  if (!worker || !navigator.serviceWorker?.controller || navigator.connection?.saveData) return false;
+  try {
+    for (const address of later) {
+      const response = await fetch(address, { priority: "low" });
+      await response.body?.cancel();
+      if (!response.ok) return false;
+    }
+  } catch {
+    return false; // no network, or no room: it is loaded when it is needed
+  }
+  document.documentElement.dataset.kept = "yes";
+  return true;
+}

@@ -4,7 +4,7 @@ import { Camera } from "./camera.js";
 import { listenForDrops } from "./drops.js";
 import { Engine } from "./engine.js";
 import { Heat, STEPS } from "./heat.js";
-import { keepUsed } from "./keeper.js";
+import { keepLater, keepUsed } from "./keeper.js";
 import { Look } from "./look.js";
 import { Offline } from "./offline.js";
 import { Panel } from "./panel.js";
@@ -147,7 +147,8 @@ class App {
   async #keep() {
     if (this.#keeping) return;
     this.#keeping = true;
-    if (await keepUsed(this.site, this.#used)) void this.offline.show();
+    const kept = (await keepUsed(this.site, this.#used)) || (await keepLater(this.site));
+    if (kept) void this.offline.show();
   }
 
   /** A fresh engine knows nothing yet. */

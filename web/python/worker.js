@@ -1,22 +1,20 @@
 // The Python worker: Pyodide and our decoders. It owns every decision and sees no camera pixel unless a script asks.
 import { countDownloads } from "../downloads.js";
 import { Snapshot } from "./snapshot.js";
+import { completeLater, readNow, STANDARD } from "./standard.js";
 
 const scope = /** @type {DedicatedWorkerGlobalScope} */ (/** @type {unknown} */ (globalThis));
 
-/** What numpy and bodylens import of the standard library: worth having in the snapshot. */
-const STANDARD =
-  "import abc, ast, bisect, builtins, collections.abc, contextlib, copy, ctypes, dataclasses, datetime, difflib, " +
-  "enum, functools, inspect, itertools, json, math, numbers, operator, os, pathlib, pickle, platform, re, shutil, " +
-  "struct, sys, tempfile, textwrap, threading, types, typing, warnings, weakref, zipfile, importlib.metadata";
-
 /** @typedef {{pyodide: string, version: string}} Site */
+
+/** What each role loads. A person's code may use all of numpy; what tracks people does without the parts that come later. */
+const PACKAGES = { live: ["numpy", "bodylens"], script: ["numpy", "numpy-later", "bodylens"] };
 
 /**
  * Starts Python: from the snapshot that an earlier visit left on this device, or afresh.
- * @param {Site} site
+ * @param {Site} site @param {"live" | "script"} role
  */
-async function boot(site) {
+async function boot(site, role) {
   const started = performance.now();
   const snapshot = new Snapshot(site.pyodide);
   const [{ loadPyodide }, saved] = await Promise.all([import(site.pyodide + "pyodide.mjs"), snapshot.read()]);
@@ -32,7 +30,8 @@ async function boot(site) {
   }
   const loaded = performance.now();
   scope.postMessage({ type: "runtime" });
-  await python.loadPackage(["numpy", "bodylens"], { messageCallback: () => undefined });
+  completeLater(python, (name) => readNow(site.pyodide + name));
+  await python.loadPackage(PACKAGES[role], { messageCallback: () => undefined });
   const packages = performance.now();
   const times = { runtime: loaded - started, packages: packages - loaded, snapshot: Boolean(saved) };
   return { python, times };
@@ -142,7 +141,7 @@ const messages = {
     if (first) {
       countDownloads((loaded, total) => scope.postMessage({ type: "progress", part: "python", loaded, total }));
     }
-    booted = boot(site);
+    booted = boot(site, role);
     const { python, times } = await booted;
     const before = performance.now();
     python.registerJsModule("bodylens_engine", role === "script" ? engineModule(engine) : {});
