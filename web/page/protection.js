@@ -4,7 +4,7 @@ import { watchVersions } from "./versions.js";
 // No policy that browsers know stops WebRTC, and this page has no use for it. Workers never had it.
 for (const name of ["RTCPeerConnection", "webkitRTCPeerConnection"]) Reflect.deleteProperty(globalThis, name);
 
-/** Remembers, for this tab, how often in a row the page was loaded anew for the service worker's sake. */
+/** Where the tab's history remembers how often in a row the page was loaded anew for the service worker's sake. */
 const RELOADED = "bodylens-reloaded";
 
 /** How often that may be: one is enough, but for a reload past all caches, after which Chromium may need another. */
@@ -23,7 +23,7 @@ export async function protect({ worker }) {
   const { serviceWorker } = navigator;
   if (!serviceWorker) return unprotected("this browser offers no service worker here");
   if (serviceWorker.controller) {
-    remember("");
+    if (remembered()) remember(0);
     // Looks for a new version, where there is a network.
     void serviceWorker.register(worker).then(watchVersions, () => undefined);
     return "";
@@ -34,10 +34,9 @@ export async function protect({ worker }) {
     return unprotected(error instanceof Error ? error.message : String(error));
   }
   // Without an end it would be for ever: something keeps the worker from this page, or nothing can be remembered here.
-  const tried = Number(remembered());
+  const tried = remembered();
   const over = tried >= RELOADS;
-  if (!remember(over ? "" : String(tried + 1)) || over)
-    return unprotected("the service worker does not reach this page");
+  if (!remember(over ? 0 : tried + 1) || over) return unprotected("the service worker does not reach this page");
   await loaded();
   location.reload();
   return new Promise(() => undefined);
@@ -75,20 +74,19 @@ function activated(registration) {
   );
 }
 
-function remembered() {
-  try {
-    return sessionStorage.getItem(RELOADED);
-  } catch {
-    return null; // storage is switched off
-  }
-}
+const remembered = () => Number(history.state?.[RELOADED] ?? 0);
 
-/** @param {string} value @returns {boolean} whether it will be remembered */
-function remember(value) {
+/**
+ * In the history, for a page has another process without isolation than with it, and in Chromium the one reads for long
+ * what the other has written to sessionStorage before: a count that was set back long ago. A reload keeps the entry's
+ * state, but for the one after which the page is isolated, and so controlled: that ends a loop as well.
+ * @param {number} times @returns {boolean} whether it will be remembered
+ */
+function remember(times) {
   try {
-    sessionStorage.setItem(RELOADED, value);
-    return true;
+    history.replaceState({ ...history.state, [RELOADED]: times }, "");
   } catch {
-    return false;
+    return false; // too often in a row, say some browsers
   }
+  return remembered() === times;
 }

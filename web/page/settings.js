@@ -166,6 +166,6 @@ export class Settings extends EventTarget {
   /** Browsers limit how often the address may change: a slider's last position counts. */
   write() {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => history.replaceState(null, "", `?${this.query}`), 100);
+    this.#timer = setTimeout(() => history.replaceState(history.state, "", `?${this.query}`), 100);
   }
 }
