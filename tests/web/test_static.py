@@ -248,6 +248,7 @@ def test_a_new_version_takes_over_whole_and_leaves_nothing_of_the_old(visit, wai
     address = publish.host.address
     first = visit(SAMPLE, at=address)
     wait_state(first.page, "running")
+    first.page.wait_for_selector("html[data-kept=yes]", state="attached", timeout=120_000)
     names = "caches.keys()"
     program = "document.querySelector('script[type=module]').src"
     (old,) = first.page.evaluate(names)
