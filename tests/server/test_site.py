@@ -29,6 +29,7 @@ def test_the_front_page_names_every_folder_relative_to_itself(site):
         "app",
         "ort",
         "pyodide",
+        "later",
         "three",
         "models",
         "catalogue",
@@ -36,6 +37,7 @@ def test_the_front_page_names_every_folder_relative_to_itself(site):
         "masks",
         "keeper",
     }
+    assert told["later"] == [told["pyodide"] + "python_stdlib_later.zip"]
     for name in ("app", "ort", "pyodide", "three"):
         assert re.fullmatch(name + r"/[0-9a-f]{8}/", told[name])
     assert told["samples"] == told["app"] + "samples/"
