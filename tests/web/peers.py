@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import httpx
+import httpx2
 from websockets.sync.client import connect
 
 START = 60  # seconds for a browser
@@ -139,7 +139,7 @@ class WebKit(Browser):
                 port = free.getsockname()[1]
             own = {"DISPLAY": display, "HOME": str(folder), "XDG_CACHE_HOME": str(folder)}
             ends.enter_context(running(["WebKitWebDriver", f"--port={port}"], folder / "log.txt", **own))
-            self.http = ends.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=ANSWER))
+            self.http = ends.enter_context(httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=ANSWER))
             self._wait_for_driver()
             options = {"binary": str(programs[-1]), "args": list(self.ARGUMENTS)}
             wanted = {"capabilities": {"alwaysMatch": {"webkitgtk:browserOptions": options}}}
@@ -151,7 +151,7 @@ class WebKit(Browser):
     def _wait_for_driver(self):
         end = time.monotonic() + START
         while True:
-            with contextlib.suppress(httpx.TransportError):
+            with contextlib.suppress(httpx2.TransportError):
                 if self.http.get("/status").is_success:
                     return
             if time.monotonic() > end:
