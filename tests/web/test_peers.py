@@ -41,7 +41,7 @@ how
 BLUE = "effect=color&color=%230000ff&skeleton=0"
 
 
-@pytest.fixture(scope="module", params=[peers.Firefox, peers.WebKit], ids=["Firefox", "WebKit"])
+@pytest.fixture(params=[peers.Firefox, peers.WebKit], ids=["Firefox", "WebKit"])
 def browser(request):
     """Start the browser; where it is not to be had, that is said."""
     try:
@@ -54,7 +54,6 @@ def browser(request):
 
 def show(browser, address):
     """Open a link, and wait until it runs."""
-    browser.open("about:blank")
     browser.open(address)
     state = browser.wait_for(f"['running', 'error'].includes({STATE}) && {STATE}")
     assert state == "running", browser.evaluate("document.body.innerText")
