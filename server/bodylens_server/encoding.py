@@ -15,6 +15,7 @@ from bodylens_server.resource import Resource
 
 SUFFIXES = {"br": ".br", "gzip": ".gz"}  # in the order of preference
 BEST = ".best.br"  # of a large file: a sixth smaller, made when all others are there
+STEP = 1 << 18  # bytes after which it may be left off
 LARGE = 2_000_000
 WORTH = 0.95  # a variant that saves less than this is not worth inflating
 TOO_SMALL = 256
@@ -63,12 +64,26 @@ def negotiate(accepted: str | None, available: Collection[str]) -> str:
     return best
 
 
-def compress(data: bytes, suffix: str) -> bytes:
-    """Compress as well as a start-up allows: brotli's best quality takes ten times as long on large files."""
+class Stopped(Exception):
+    """Nobody waits for it any more."""
+
+
+def compress(data: bytes, suffix: str, stopped: threading.Event) -> bytes:
+    """Compress as well as a start-up allows: brotli's best quality takes ten times as long on large files.
+
+    Raises `Stopped` soon after the event is set.
+    """
     if suffix == SUFFIXES["gzip"]:
         return gzip.compress(data, 9, mtime=0)
-    quality = 9 if suffix != BEST and len(data) > LARGE else 11
-    return bytes(brotli.compress(data, quality=quality, lgwin=24))
+    if suffix != BEST:
+        return bytes(brotli.compress(data, quality=9 if len(data) > LARGE else 11, lgwin=24))
+    compressor = brotli.Compressor(quality=11, lgwin=24)
+    made = []
+    for start in range(0, len(data), STEP):
+        if stopped.is_set():
+            raise Stopped
+        made.append(compressor.process(data[start : start + STEP]))
+    return b"".join([*made, compressor.finish()])
 
 
 def suffixes(resource: Resource) -> list[str]:
@@ -87,6 +102,7 @@ class Encodings:
         self.folder = folder or cache.folder("encoded")
         self._ready: dict[str, int] = {}
         self._worker: threading.Thread | None = None
+        self._stopped = threading.Event()
 
     def path(self, resource: Resource, coding: str) -> Path:
         """Return where the best variant lies that is there, or where one will be."""
@@ -120,7 +136,7 @@ class Encodings:
         data = resource.read()
         if not resource.is_current():
             return  # changed since it was hashed: it is another resource now
-        made = compress(data, suffix)
+        made = compress(data, suffix, self._stopped)
         cache.write_whole(target, made if len(made) < WORTH * len(data) else b"")
 
     def make_all(self, resources: Iterable[Resource]) -> None:
@@ -128,12 +144,14 @@ class Encodings:
         ordered = sorted(resources, key=lambda resource: resource.size)
         for suffix in (*SUFFIXES.values(), BEST):
             for resource in ordered:
+                if self._stopped.is_set():
+                    return
                 with suppress(FileNotFoundError):  # removed meanwhile
                     self.make(resource, suffix)
 
     def make_in_background(self, resources: Iterable[Resource]) -> None:
         """Compress while serving: until a variant is ready, the plain file is sent."""
-        if self._worker and self._worker.is_alive():
+        if self._stopped.is_set() or (self._worker and self._worker.is_alive()):
             return  # the next visit asks again
         wanted = [
             resource
@@ -149,7 +167,13 @@ class Encodings:
         if self._worker:
             self._worker.join()
 
+    def stop(self) -> None:
+        """Leave off what the background still does, and begin nothing new there."""
+        self._stopped.set()
+        self.wait()
+
     def _work(self, resources: list[Resource]) -> None:
         if sys.platform == "linux":  # there a thread has a niceness of its own: the page comes first
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
-        self.make_all(resources)
+        with suppress(Stopped):
+            self.make_all(resources)

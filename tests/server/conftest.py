@@ -69,7 +69,9 @@ def site(cache, web, python_files):
 
 @pytest.fixture
 def encodings(cache):
-    return Encodings()
+    encodings = Encodings()
+    yield encodings
+    encodings.stop()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import time
 from pathlib import Path
 
 import brotli
@@ -91,6 +92,20 @@ def test_of_a_large_file_the_best_variant_takes_the_place_of_the_quick_one(encod
     assert best != quick
     assert encodings.size(resource, "br") == best.stat().st_size < size
     assert brotli.decompress(best.read_bytes()) == data
+
+
+def test_the_background_leaves_off_soon_when_it_is_stopped(encodings):
+    large = from_bytes(os.urandom(8_000_000), ".wasm")
+    quick = encodings.folder / (large.sha256 + SUFFIXES["gzip"])
+    encodings.make_in_background([large])
+    while not quick.exists():
+        time.sleep(0.01)
+    encodings.stop()
+    assert not (encodings.folder / (large.sha256 + BEST)).exists()
+    other = from_bytes(TEXT, ".js")
+    encodings.make_in_background([other])
+    encodings.wait()
+    assert encodings.available(other) == []
 
 
 def test_variants_appear_while_the_server_runs(encodings):
