@@ -10,10 +10,19 @@ from pathlib import Path
 
 import pytest
 
+TESTS = Path(__file__).parent
+
 
 def pytest_collection_modifyitems(items):
-    """Run the browser tests last: they take longest, and playwright keeps an event loop running in this thread."""
-    items.sort(key=lambda item: "web" in item.path.parts)
+    """Run the browser tests last: they take longest, and playwright keeps an event loop running in this thread.
+
+    What failed with a browser, or with a server's process, is tried once more: on a busy machine either may stumble.
+    The summary names it as rerun.
+    """
+    items.sort(key=lambda item: item.path.is_relative_to(TESTS / "web"))
+    for item in items:
+        if item.path.is_relative_to(TESTS / "web") or item.path.is_relative_to(TESTS / "server"):
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 class Served:

@@ -54,13 +54,6 @@ CAMERAS = {
 START = 120  # seconds for a server that may have to fetch models and compile wheels first
 
 
-def pytest_collection_modifyitems(items):
-    """Try what failed here once more: a browser on a busy machine may stumble. The summary names it as rerun."""
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.flaky(reruns=1))
-
-
 @dataclass
 class Visit:
     """One opened page, and everything that it asked for and complained about."""
