@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bodylens.flip import flip
 from bodylens.frame import Frame
 from bodylens.instances import distances
+from bodylens.options import flags, number, whole
 from bodylens.people import People
 from bodylens.personlab import Poses, decode_multiple, sigmoid
 from bodylens.pipeline import Estimation, Infer, Keep
@@ -25,8 +26,6 @@ from bodylens.posenet import (
     again,
     heads_of,
     look,
-    require,
-    require_decoding,
     to_people,
     to_poses,
 )
@@ -134,11 +133,15 @@ class BodyPix:
                 )
             internal_resolution = RESOLUTIONS[internal_resolution]
         if internal_resolution is not None:
-            require("internal_resolution", internal_resolution, 0.1, 2)
-        require("segmentation_threshold", segmentation_threshold, 0, 1)
-        require("min_keypoint_score", min_keypoint_score, 0, 1)
-        require("refine_steps", refine_steps, 1, 20)
-        require_decoding(max_detections, score_threshold, nms_radius)
+            internal_resolution = number("internal_resolution", internal_resolution, 0.1, 2)
+        flags(
+            multi_segmentation=multi_segmentation,
+            segment_body_parts=segment_body_parts,
+            person_map=person_map,
+            flip_horizontal=flip_horizontal,
+            any_size=any_size,
+            enable_tracking=enable_tracking,
+        )
         tracker = tracker_of(tracker_type, max_age, max_tracks, min_similarity)
         self.identities = Identities(tracker if enable_tracking else None)
         self.multi = multi_segmentation
@@ -147,12 +150,12 @@ class BodyPix:
         self.flip = flip_horizontal
         self.resolution = internal_resolution
         self.any_size = any_size
-        self.threshold = segmentation_threshold
-        self.most = max_detections
-        self.score_threshold = score_threshold
-        self.radius = nms_radius
-        self.min_keypoint_score = min_keypoint_score
-        self.refine_steps = refine_steps
+        self.threshold = number("segmentation_threshold", segmentation_threshold, 0, 1)
+        self.most = whole("max_detections", max_detections, 1)
+        self.score_threshold = number("score_threshold", score_threshold, 0, 1)
+        self.radius = number("nms_radius", nms_radius, 0, above=True)
+        self.min_keypoint_score = number("min_keypoint_score", min_keypoint_score, 0, 1)
+        self.refine_steps = whole("refine_steps", refine_steps, 1, 20)
 
     @property
     def models(self) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from pyodide.ffi import JsException, to_js
 
 from bodylens.frame import Frame
 from bodylens.mask import Mask, StaleMask
+from bodylens.options import number
 from bodylens.people import People
 from bodylens.pipeline import Estimation, HasMaps, Infer, Inferred, Pipeline
 from bodylens.record import pack
@@ -198,9 +199,11 @@ class Estimator:
             timestamp: when it was taken, seconds; None counts 30 pictures a second, or takes the source's own time.
 
         Raises:
-            ValueError: not a picture.
+            ValueError: not a picture, or not a time.
             RuntimeError: the page has no source yet, or the network failed; the message says which.
         """
+        if timestamp is not None:
+            timestamp = number("timestamp", timestamp)
         if image is None:
             taken = await _called(bodylens_engine.current())
         else:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bodylens.options import number
 from bodylens.people import People
 from bodylens.topology import TOPOLOGIES
 
@@ -169,8 +170,8 @@ def draw_mask(
         ValueError: the sizes differ, or a number is out of range.
 
     """
-    _require("opacity", opacity, 0, 1)
-    _require("blur", blur, 0, 20)
+    number("opacity", opacity, 0, 1)
+    number("blur", blur, 0, 20)
     out: NDArray[Any] = image
     if mask is not None:
         _require_same(image, mask)
@@ -201,10 +202,10 @@ def pixelate(
         ValueError: the sizes differ, or a number is out of range.
 
     """
-    _require("opacity", opacity, 0, 1)
-    _require("blur", blur, 0, 20)
+    number("opacity", opacity, 0, 1)
+    number("blur", blur, 0, 20)
     height, width = image.shape[:2]
-    _require("cell_width", cell_width, 1, min(height, width))
+    number("cell_width", cell_width, 1, min(height, width))
     _require_same(image, mask)
     layer = blurred(_premultiplied(mask), blur, fade=True)
     across, down = int(width / cell_width), int(height / cell_width)
@@ -280,8 +281,8 @@ def blur_parts(
 
 def _kept(image: Picture, sharp: Where, blur: float, edge_blur: float, flip_horizontal: bool) -> Picture:
     """Keep part of a picture sharp and blur the rest."""
-    _require("blur", blur, 0, 20)
-    _require("edge_blur", edge_blur, 0, 20)
+    number("blur", blur, 0, 20)
+    number("edge_blur", edge_blur, 0, 20)
     _require_same(image, sharp)
     cover = blurred(sharp[..., None].astype(np.float32), edge_blur, fade=True)
     out = image * cover + blurred(image.astype(np.float32), blur) * (1 - cover)
@@ -341,8 +342,8 @@ def _sampled(image: NDArray[np.float32], count: int, axis: int) -> NDArray[np.fl
 def _rule(grid: NDArray[np.float32], cell_width: float, count: int, axis: int) -> None:
     """Draw white lines at every multiple of the cell width, in place."""
     lines = np.moveaxis(grid, axis, 0)
-    for number in range(count):
-        at = cell_width * number
+    for line in range(count):
+        at = cell_width * line
         for pixel in range(int(np.floor(at - 0.5)), int(np.floor(at + 0.5)) + 1):
             cover = min(pixel + 1, at + 0.5) - max(pixel, at - 0.5)
             if 0 <= pixel < len(lines) and cover > 0:
@@ -365,7 +366,12 @@ def draw_keypoints(
         radius: pixels.
         color: red, green, blue.
 
+    Raises:
+        ValueError: a number is out of range.
+
     """
+    number("min_score", min_score, 0, 1)
+    number("radius", radius, 0)
     out = image.astype(np.float32)
     sure = people.keypoint_scores >= min_score
     for x, y in people.keypoints[sure][:, :2].tolist():
@@ -389,7 +395,12 @@ def draw_skeleton(
         width: pixels.
         color: red, green, blue.
 
+    Raises:
+        ValueError: a number is out of range.
+
     """
+    number("min_score", min_score, 0, 1)
+    number("width", width, 0)
     edges = next((t.edges for t in TOPOLOGIES.values() if t.names == people.names), ())
     out = image.astype(np.float32)
     for keypoints, scores in zip(people.keypoints, people.keypoint_scores, strict=True):
@@ -447,11 +458,6 @@ def _bytes(picture: NDArray[Any]) -> Picture:
 
 def _flipped(picture: NDArray[Any], flip_horizontal: bool) -> Picture:
     return np.ascontiguousarray(picture[:, ::-1]) if flip_horizontal else picture.copy()
-
-
-def _require(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise ValueError(f"{name} must be from {low:g} to {high:g}, not {value}")
 
 
 def _require_same(image: NDArray[Any], mask: NDArray[Any]) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bodylens.bodypix import PART_NAMES
+from bodylens.options import number
 from bodylens.people import People
 
 Float = NDArray[np.float32]
@@ -117,7 +118,11 @@ def capsules(people: People, min_score: float = MIN_SCORE) -> Float:
       or, where nothing is known of depth, the one that reaches in deepest.)
     - The person whose best shape's gap is least owns the pixel, and that shape's part is its part.
 
+    Raises:
+        ValueError: `min_score` is not from 0 to 1.
+
     """
+    number("min_score", min_score, 0, 1)
     n = len(people)
     if not n:
         return np.empty((0, COLUMNS), np.float32)

@@ -3,7 +3,7 @@
 ref: PersonLab, https://arxiv.org/abs/1803.08225; tfjs-models, posenet/ (2018).
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from inspect import isawaitable
 from math import log
 from typing import Any, Literal, TypeVar
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bodylens.flip import flip
 from bodylens.frame import Frame
+from bodylens.options import choice, flags, number, whole
 from bodylens.people import People
 from bodylens.personlab import REFINEMENTS, Heads, Poses, decode_multiple, decode_single
 from bodylens.pipeline import Estimation, Infer, Keep
@@ -41,31 +42,6 @@ def valid_resolution(pixels: float, stride: int) -> int:
     return int(pixels) if (pixels - 1) % stride == 0 else max(int(pixels // stride), 1) * stride + 1
 
 
-def require(name: str, value: float, low: float, high: float) -> None:
-    """Refuse an option that is out of its range.
-
-    Raises:
-        ValueError: the message names the range.
-
-    """
-    if not low <= value <= high:
-        raise ValueError(f"{name} must be from {low:g} to {high:g}, not {value}")
-
-
-def require_decoding(max_detections: int, score_threshold: float, nms_radius: float) -> None:
-    """Refuse options of the decoder that are out of range.
-
-    Raises:
-        ValueError: the message names the range.
-
-    """
-    if max_detections < 1:
-        raise ValueError(f"max_detections must be at least 1, not {max_detections}")
-    require("score_threshold", score_threshold, 0, 1)
-    if not nms_radius > 0:
-        raise ValueError(f"nms_radius must be above 0, not {nms_radius}")
-
-
 class Inputs:
     """The input sizes and strides that one model comes in.
 
@@ -91,10 +67,10 @@ class Inputs:
         """
         if stride is None:
             return next(iter(self.sizes))
-        if stride not in self.sizes:
+        if isinstance(stride, bool) or stride not in tuple(self.sizes):
             strides = " or ".join(map(str, sorted(self.sizes)))
-            raise ValueError(f"output_stride must be {strides} for {self.model}, not {stride}")
-        return stride
+            raise ValueError(f"output_stride must be {strides} for {self.model}, not {stride!r}")
+        return int(stride)
 
     def choose(self, stride: int, width: float, height: float, any_size: bool) -> tuple[str, tuple[int, int]]:
         """Choose the variant for an input of about `width` × `height`: its label, and its (width, height).
@@ -191,29 +167,20 @@ class PoseNet:
         min_similarity: float | None = None,
     ) -> None:
         self.inputs = INPUTS[model]
-        if decoding not in ("multi-person", "single-person"):
-            raise ValueError(f"decoding must be multi-person or single-person, not {decoding!r}")
         self.stride = self.inputs.stride(output_stride)
-        if image_scale_factor is not None:
-            require("image_scale_factor", image_scale_factor, 0.2, 1)
-        if isinstance(input_resolution, int):
-            input_resolution = (input_resolution, input_resolution)
-        for side in input_resolution or ():
-            require("input_resolution", side, 33, 2049)
-        require("refine_steps", refine_steps, 0, 10)
-        require_decoding(max_detections, score_threshold, nms_radius)
+        flags(any_size=any_size, flip_horizontal=flip_horizontal, enable_tracking=enable_tracking)
         tracker = tracker_of(tracker_type, max_age, max_tracks, min_similarity)
-        self.single = decoding == "single-person"
+        self.single = choice("decoding", decoding, ("multi-person", "single-person")) == "single-person"
         # The one person of single-person decoding is always number 1.
         self.identities = Identities(tracker if enable_tracking and not self.single else None)
-        self.scale = image_scale_factor
-        self.resolution = input_resolution
+        self.scale = None if image_scale_factor is None else number("image_scale_factor", image_scale_factor, 0.2, 1)
+        self.resolution = None if input_resolution is None else _sides(input_resolution)
         self.any_size = any_size
         self.flip = flip_horizontal
-        self.most = max_detections
-        self.threshold = score_threshold
-        self.radius = nms_radius
-        self.refine_steps = refine_steps
+        self.most = whole("max_detections", max_detections, 1)
+        self.threshold = number("score_threshold", score_threshold, 0, 1)
+        self.radius = number("nms_radius", nms_radius, 0, above=True)
+        self.refine_steps = whole("refine_steps", refine_steps, 0, 10)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -249,6 +216,16 @@ class PoseNet:
     def reset(self) -> None:
         """Forget everyone."""
         self.identities.reset()
+
+
+def _sides(resolution: Any) -> tuple[int, int]:  # noqa: ANN401
+    """Take one number or two to the (width, height) of an input."""
+    several = isinstance(resolution, Iterable) and not isinstance(resolution, str)
+    sides = list(resolution) if several else [resolution]
+    if len(sides) not in (1, 2):
+        raise ValueError(f"input_resolution must be one number or (width, height), not {resolution!r}")
+    width, height = (whole("input_resolution", side, 33, 2049) for side in (sides[0], sides[-1]))
+    return width, height
 
 
 def look(label: str, frame: Frame, size: tuple[int, int], fetch: tuple[str, ...], keep: tuple[Keep, ...] = ()) -> Infer:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from bodylens.frame import Frame
+from bodylens.options import flags, number
 from bodylens.people import People
 from bodylens.pipeline import Estimation, Infer, Keep
 from bodylens.region import Region
@@ -31,8 +32,8 @@ class SelfieSegmentation:
     topology: Topology | None = None
 
     def __init__(self, model: str, *, smoothing: bool = False, threshold: float = 0.5) -> None:
-        if not 0 < threshold <= 1:
-            raise ValueError(f"threshold must be above 0 and at most 1, not {threshold}")
+        flags(smoothing=smoothing)
+        threshold = number("threshold", threshold, 0, 1, above=True)
         self.model = model
         self.keep = Keep("mask", threshold=threshold, smoothing=SMOOTHING_RATIO if smoothing else 0.0)
 

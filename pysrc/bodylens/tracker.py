@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from bodylens.options import choice, number, whole
 from bodylens.people import People
 from bodylens.topology import COCO
 
@@ -193,12 +194,9 @@ class Tracker:
     min_nearness: float | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.min_similarity <= 1:
-            raise ValueError(f"min_similarity must be from 0 to 1, not {self.min_similarity}")
-        if self.max_tracks < 1:
-            raise ValueError(f"max_tracks must be at least 1, not {self.max_tracks}")
-        if self.max_age <= 0:
-            raise ValueError(f"max_age must be above 0 seconds, not {self.max_age}")
+        number("min_similarity", self.min_similarity, 0, 1)
+        object.__setattr__(self, "max_tracks", whole("max_tracks", self.max_tracks, 1))
+        number("max_age", self.max_age, 0, above=True)
 
     def expected(self, tracks: Tracks, time: float) -> Sightings:
         """Say where everyone who is remembered should be by now."""
@@ -345,17 +343,17 @@ def oks_of(falloff: Sequence[float] | None, min_score: float, min_keypoints: int
         ValueError: an option is out of range.
 
     """
-    if not 0 <= min_score <= 1:
-        raise ValueError(f"keypoint_confidence_threshold must be from 0 to 1, not {min_score}")
-    if not 1 <= min_keypoints <= len(COCO):
-        raise ValueError(f"min_number_of_keypoints must be from 1 to {len(COCO)}, not {min_keypoints}")
+    min_score = number("keypoint_confidence_threshold", min_score, 0, 1)
+    min_keypoints = whole("min_number_of_keypoints", min_keypoints, 1, len(COCO))
+    if falloff is None:
+        return oks(COCO.sigmas, min_score, min_keypoints)
     try:
-        sigmas = COCO.sigmas if falloff is None else np.asarray(falloff, np.float32)
+        sigmas = [number("keypoint_falloff", sigma, 0, above=True) for sigma in falloff]
     except (TypeError, ValueError):
-        sigmas = np.empty(0, np.float32)
-    if sigmas.shape != (len(COCO),) or not (sigmas > 0).all():
+        sigmas = []
+    if len(sigmas) != len(COCO):
         raise ValueError(f"keypoint_falloff must be {len(COCO)} numbers above 0, not {falloff!r}")
-    return oks(sigmas, min_score, min_keypoints)
+    return oks(np.array(sigmas, np.float32), min_score, min_keypoints)
 
 
 def tracker_of(
@@ -379,9 +377,7 @@ def tracker_of(
         ValueError: an option is out of range.
 
     """
-    if tracker_type not in TRACKERS:
-        raise ValueError(f"tracker_type must be {' or '.join(TRACKERS)}, not {tracker_type!r}")
-    similarity, usual, near = TRACKERS[tracker_type]
+    similarity, usual, near = TRACKERS[choice("tracker_type", tracker_type, TRACKERS)]
     if tracker_type == "keypoint" and keypoint_similarity is not None:
         similarity = keypoint_similarity
     if min_similarity is not None:

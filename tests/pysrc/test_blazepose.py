@@ -327,10 +327,10 @@ def test_refinement_is_that_of_the_original_at_edges_too():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"min_detection_confidence": 1.5}, "min_detection_confidence must be from 0 to 1"),
-        ({"min_tracking_confidence": -1}, "min_tracking_confidence must be from 0 to 1"),
-        ({"max_poses": 0}, "max_poses must be at least 1"),
-        ({"threshold": 0}, "threshold must be above 0"),
+        ({"min_detection_confidence": 1.5}, "min_detection_confidence must be a number from 0 to 1"),
+        ({"min_tracking_confidence": -1}, "min_tracking_confidence must be a number from 0 to 1"),
+        ({"max_poses": 0}, "max_poses must be a whole number of at least 1"),
+        ({"threshold": 0}, "threshold must be a number above 0"),
     ],
 )
 def test_options_out_of_range_are_refused(options, message):

@@ -201,9 +201,12 @@ def test_unsure_keypoints_are_not_drawn():
 @pytest.mark.parametrize(
     ("effect", "message"),
     [
-        (lambda: draw.draw_mask(GREY, draw.to_mask(SQUARE), 1.5), "opacity must be from 0 to 1, not 1.5"),
-        (lambda: draw.draw_mask(GREY, draw.to_mask(SQUARE), blur=30), "blur must be from 0 to 20, not 30"),
-        (lambda: draw.pixelate(GREY, draw.to_mask(SQUARE), cell_width=0), "cell_width must be from 1 to 40, not 0"),
+        (lambda: draw.draw_mask(GREY, draw.to_mask(SQUARE), 1.5), "opacity must be a number from 0 to 1, not 1.5"),
+        (lambda: draw.draw_mask(GREY, draw.to_mask(SQUARE), blur=30), "blur must be a number from 0 to 20, not 30"),
+        (
+            lambda: draw.pixelate(GREY, draw.to_mask(SQUARE), cell_width=0),
+            "cell_width must be a number from 1 to 40, not 0",
+        ),
         (lambda: draw.bokeh(GREY[:30], SQUARE), "the picture has 60 × 30 pixels, but the mask has 60 × 40"),
         (lambda: draw.to_mask([]), "there is no map to draw"),
     ],

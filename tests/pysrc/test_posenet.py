@@ -204,15 +204,15 @@ def test_a_mirrored_result_is_mirrored_in_the_frame():
     [
         ({"decoding": "both"}, "decoding must be multi-person or single-person, not 'both'"),
         ({"output_stride": 10}, "output_stride must be 8 or 16 or 32 for posenet-075, not 10"),
-        ({"image_scale_factor": 0.1}, "image_scale_factor must be from 0.2 to 1, not 0.1"),
-        ({"input_resolution": 5}, "input_resolution must be from 33 to 2049, not 5"),
-        ({"max_detections": 0}, "max_detections must be at least 1, not 0"),
-        ({"score_threshold": 1.1}, "score_threshold must be from 0 to 1, not 1.1"),
-        ({"nms_radius": 0}, "nms_radius must be above 0, not 0"),
-        ({"refine_steps": 11}, "refine_steps must be from 0 to 10, not 11"),
-        ({"nms_radius": float("nan")}, "nms_radius must be above 0, not nan"),
+        ({"image_scale_factor": 0.1}, "image_scale_factor must be a number from 0.2 to 1, not 0.1"),
+        ({"input_resolution": 5}, "input_resolution must be a whole number from 33 to 2049, not 5"),
+        ({"max_detections": 0}, "max_detections must be a whole number of at least 1, not 0"),
+        ({"score_threshold": 1.1}, "score_threshold must be a number from 0 to 1, not 1.1"),
+        ({"nms_radius": 0}, "nms_radius must be a number above 0, not 0"),
+        ({"refine_steps": 11}, "refine_steps must be a whole number from 0 to 10, not 11"),
+        ({"nms_radius": float("nan")}, "nms_radius must be a number above 0, not nan"),
         ({"tracker_type": "face"}, "tracker_type must be bounding_box or keypoint, not 'face'"),
-        ({"max_age": 0}, "max_age must be above 0 seconds, not 0"),
+        ({"max_age": 0}, "max_age must be a number above 0, not 0"),
     ],
 )
 def test_what_is_out_of_range_is_refused_with_the_range(option, message):
@@ -236,7 +236,7 @@ def test_the_calls_of_2018_have_their_defaults_and_their_result():
     alone = estimate_single_pose(net, None)
     assert net.ran.single
     assert alone["score"] == pytest.approx(0.9, abs=0.01)
-    with pytest.raises(ValueError, match=r"image_scale_factor must be from 0\.2 to 1, not 2"):
+    with pytest.raises(ValueError, match=r"image_scale_factor must be a number from 0\.2 to 1, not 2"):
         estimate_single_pose(net, None, 2)
 
 

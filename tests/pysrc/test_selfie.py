@@ -59,5 +59,5 @@ def test_smoothing_continues_a_stream_until_reset():
 
 @pytest.mark.parametrize("threshold", [0, -0.5, 1.1])
 def test_a_threshold_out_of_range_is_refused(threshold):
-    with pytest.raises(ValueError, match="threshold must be above 0 and at most 1"):
+    with pytest.raises(ValueError, match="threshold must be a number above 0 and at most 1"):
         SelfieSegmentation("selfie-general", threshold=threshold)

@@ -149,7 +149,10 @@ def test_ids_do_not_depend_on_the_order_of_detections(order):
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"max_tracks": 0}, "max_tracks must be at least 1"), ({"max_age": 0}, "max_age must be above 0")],
+    [
+        ({"max_tracks": 0}, "max_tracks must be a whole number of at least 1"),
+        ({"max_age": 0}, "max_age must be a number above 0"),
+    ],
 )
 def test_rules_that_make_no_sense_are_refused(options, message):
     with pytest.raises(ValueError, match=message):

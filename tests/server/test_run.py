@@ -86,7 +86,7 @@ def test_a_detector_gives_named_keypoints_and_a_skeleton(tmp_path, capsys):
         (["nowhere.jpg"], "there is no file nowhere.jpg"),
         ([Path(__file__)], "neither a picture nor a video"),
         ([PORTRAIT, "--model", "selfie"], "did you mean selfie-general"),
-        ([PORTRAIT, "--threshold", "2"], "threshold must be above 0 and at most 1"),
+        ([PORTRAIT, "--threshold", "2"], "threshold must be a number above 0 and at most 1"),
         ([PORTRAIT, "--out", "drawn.xyz"], "no picture format has this ending"),
     ],
 )

@@ -129,6 +129,21 @@ def test_an_unknown_model_in_a_link_is_named(visit):
     assert "selfie-genera" in opened.page.inner_text("body")
 
 
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ("max_poses=2.5", "max_poses must be a whole number of at least 1, not 2.5"),
+        ("max_poses=many", "max_poses must be a whole number of at least 1, not 'many'"),
+        ("min_tracking_confidence=", "min_tracking_confidence must be a number from 0 to 1, not ''"),
+        ("static_image_mode=no", "static_image_mode must be True or False, not 'no'"),
+    ],
+)
+def test_an_option_out_of_range_in_a_link_is_told_with_its_range(visit, option, sentence):
+    opened = visit(f"?source=sample&model=blazepose-lite&backend=wasm&{option}")
+    opened.page.wait_for_selector('html[data-state="error"]', state="attached", timeout=60000)
+    assert sentence in opened.page.inner_text("body")
+
+
 def test_a_frame_that_fails_costs_that_frame_alone(visit, wait_state):
     opened = visit("?source=sample&backend=wasm")
     page = opened.page

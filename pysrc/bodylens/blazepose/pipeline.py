@@ -11,6 +11,7 @@ from bodylens.blazepose.alignment import MARGIN, body_region, to_frame, turned
 from bodylens.filters import LowPass, Motion, OneEuro, rows_of
 from bodylens.flip import flip
 from bodylens.frame import Frame
+from bodylens.options import flags, number, whole
 from bodylens.people import People
 from bodylens.pipeline import Estimation, Infer, Inferred, Keep
 from bodylens.region import Region
@@ -134,31 +135,29 @@ class BlazePose:
         threshold: float = 0.5,
         flip_horizontal: bool = False,
     ) -> None:
+        flags(
+            enable_smoothing=enable_smoothing,
+            enable_segmentation=enable_segmentation,
+            smooth_segmentation=smooth_segmentation,
+            static_image_mode=static_image_mode,
+            flip_horizontal=flip_horizontal,
+        )
+        self.max_poses = whole("max_poses", max_poses, 1)
         if min_detection_confidence is None:
-            min_detection_confidence = DETECTION_OF_ONE if max_poses == 1 else DETECTION_OF_SEVERAL
-        for name, value in (
-            ("min_detection_confidence", min_detection_confidence),
-            ("min_tracking_confidence", min_tracking_confidence),
-        ):
-            if not 0 <= value <= 1:
-                raise ValueError(f"{name} must be from 0 to 1, not {value}")
-        if max_poses < 1:
-            raise ValueError(f"max_poses must be at least 1, not {max_poses}")
-        if not 0 < threshold <= 1:
-            raise ValueError(f"threshold must be above 0 and at most 1, not {threshold}")
+            min_detection_confidence = DETECTION_OF_ONE if self.max_poses == 1 else DETECTION_OF_SEVERAL
+        self.min_detection_confidence = number("min_detection_confidence", min_detection_confidence, 0, 1)
+        self.min_tracking_confidence = number("min_tracking_confidence", min_tracking_confidence, 0, 1)
+        threshold = number("threshold", threshold, 0, 1, above=True)
         # Without a mask its part of the network is cut away, which is a quarter of the time.
         self.model = model if enable_segmentation else f"{model}+poses"
         self.smooth = enable_smoothing and not static_image_mode
         self.static = static_image_mode
-        self.min_detection_confidence = min_detection_confidence
-        self.min_tracking_confidence = min_tracking_confidence
-        self.max_poses = max_poses
         self.flip = flip_horizontal
         smoothing = SMOOTHING_RATIO if smooth_segmentation and not static_image_mode else 0.0
         mask = Keep("mask", activation="sigmoid", threshold=threshold, smoothing=smoothing)
         self.keep = (mask,) if enable_segmentation else ()
         self.similarity = oks(BLAZEPOSE.sigmas)
-        self.tracker = Tracker(nearness, max_tracks=3 * max_poses)
+        self.tracker = Tracker(nearness, max_tracks=3 * self.max_poses)
         self.memory: Memory | None = None
 
     @property
@@ -189,8 +188,7 @@ class BlazePose:
             )
             fresh = self._unknown(found, regions)[: self.max_poses - len(memory.regions)]
             if fresh:
-                # At most as many who are new as who are followed or missed, so these streams suffice.
-                free = [stream for stream in range(2 * self.max_poses) if stream not in streams]
+                free = [stream for stream in range(len(streams) + len(fresh)) if stream not in streams]
                 more = [self._look(region, stream, True) for region, stream in zip(fresh, free, strict=False)]
                 looks += yield more
                 regions += fresh
@@ -239,8 +237,9 @@ class BlazePose:
 
     def _streams(self, memory: Memory) -> tuple[int, ...]:
         """Give the mask streams of those who are followed, then of those who are missed."""
-        free = [stream for stream in range(2 * self.max_poses) if stream not in memory.streams]
-        return (*memory.streams, *free[: len(self._coasting(memory))])
+        coasting = len(self._coasting(memory))
+        free = [stream for stream in range(len(memory.streams) + coasting) if stream not in memory.streams]
+        return (*memory.streams, *free[:coasting])
 
     def _look(self, region: Region, stream: int, begins: bool) -> Infer:
         keep = tuple(

@@ -12,6 +12,7 @@ from bodylens.frame import Frame
 from bodylens.movenet.decoding import decode_several
 from bodylens.movenet.pixels import to_pixels
 from bodylens.movenet.single import KEYPOINT_FILTER
+from bodylens.options import flags, number, whole
 from bodylens.people import People
 from bodylens.pipeline import Estimation, Infer
 from bodylens.region import Region
@@ -91,14 +92,16 @@ class MoveNetMultiPose:
         heads: bool = False,
         flip_horizontal: bool = False,
     ) -> None:
-        if not 0 <= min_score <= 1:
-            raise ValueError(f"min_score must be from 0 to 1, not {min_score}")
-        if not 1 <= max_poses <= MOST:
-            raise ValueError(f"max_poses must be from 1 to {MOST}, not {max_poses}")
+        flags(
+            enable_smoothing=enable_smoothing,
+            enable_tracking=enable_tracking,
+            heads=heads,
+            flip_horizontal=flip_horizontal,
+        )
         if multi_pose_max_dimension not in range(STEP, LONGEST + 1, STEP):
             raise ValueError(
                 f"multi_pose_max_dimension must be a multiple of {STEP} from {STEP} to {LONGEST}, "
-                f"not {multi_pose_max_dimension}"
+                f"not {multi_pose_max_dimension!r}"
             )
         self.longest = int(multi_pose_max_dimension)
         self.any_size = multi_pose_max_dimension != SIDE
@@ -110,8 +113,8 @@ class MoveNetMultiPose:
         self.tracking = enable_tracking
         alike = oks_of(keypoint_falloff, keypoint_confidence_threshold, min_number_of_keypoints)
         self.tracker = tracker_of(tracker_type, max_age, max_tracks, min_similarity, alike)
-        self.min_score = min_score
-        self.max_poses = max_poses
+        self.min_score = number("min_score", min_score, 0, 1)
+        self.max_poses = whole("max_poses", max_poses, 1, MOST)
         self.flip = flip_horizontal
         self.memory: Memory | None = None
 

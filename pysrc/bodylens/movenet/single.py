@@ -12,6 +12,7 @@ from bodylens.frame import Frame
 from bodylens.movenet import crop
 from bodylens.movenet.decoding import decode
 from bodylens.movenet.pixels import to_pixels
+from bodylens.options import flags, number
 from bodylens.people import People
 from bodylens.pipeline import Estimation, Infer
 from bodylens.region import Region
@@ -83,13 +84,12 @@ class MoveNet:
         heads: bool = True,
         flip_horizontal: bool = False,
     ) -> None:
-        if not 0 <= min_score <= 1:
-            raise ValueError(f"min_score must be from 0 to 1, not {min_score}")
+        flags(enable_smoothing=enable_smoothing, heads=heads, flip_horizontal=flip_horizontal)
         self.model = f"{model}+heads" if heads else model
         self.output = "heads" if heads else "poses"
         self.side = THUNDER_SIDE if "thunder" in model else LIGHTNING_SIDE
         self.smooth = enable_smoothing
-        self.min_score = min_score
+        self.min_score = number("min_score", min_score, 0, 1)
         self.flip = flip_horizontal
         self.memory: Memory | None = None
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bodylens.frame import Frame
 from bodylens.mask import Mask, StaleMask
 from bodylens.native.crop import crop, lay
+from bodylens.options import number
 from bodylens.people import People
 from bodylens.personlab import sigmoid
 from bodylens.pipeline import Infer, Inferred, Keep, Pipeline, finish
@@ -188,11 +189,11 @@ class Estimator:
             timestamp: when it was taken, seconds; None counts 30 pictures a second.
 
         Raises:
-            ValueError: not a picture.
+            ValueError: not a picture, or not a time.
 
         """
         pixels = as_rgb(image)
-        time = self.index / 30 if timestamp is None else timestamp
+        time = self.index / 30 if timestamp is None else number("timestamp", timestamp)
         frame = Frame(self.index, time, pixels.shape[1], pixels.shape[0])
         people = self.driver.estimate(pixels, frame)
         self.index += 1
