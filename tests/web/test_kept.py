@@ -8,11 +8,16 @@ import time
 
 import pytest
 from drawn import frames_out, snapshot
+from waiting import until
 
 # A name that Chromium takes for another machine with https, though it is this one.
 NAME = "bodylens.test"
 PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
 START = 120
+KEPT = """(async () => {
+  const caches_ = await Promise.all((await caches.keys()).map((name) => caches.open(name)));
+  return (await Promise.all(caches_.map((cache) => cache.keys()))).flat().map(({ url }) => url);
+})"""
 
 
 class Served:
@@ -28,7 +33,7 @@ class Served:
         command = [sys.executable, "-m", "bodylens_server.command", "serve", "--port", str(self.port)]
         with self.log.open("w") as output:
             self.process = subprocess.Popen(
-                [*command, "--models", "selfie-general", "--log", "json"], stdout=output, stderr=subprocess.STDOUT
+                [*command, "--models", "selfie-general", "blazepose-lite", "--log", "json"], stdout=output, stderr=subprocess.STDOUT
             )
         until = time.monotonic() + START
         while not (found := re.search(r"http://localhost:(\d+)", self.log.read_text())):
@@ -89,6 +94,24 @@ def test_after_one_visit_the_page_works_with_the_server_stopped(open_browser, se
     assert page.evaluate("fetch('https://example.com').then(() => 'out', () => 'held')") == "held"
     page.wait_for_selector("#offline:not([hidden])", state="attached")
     assert "Kept for visits without a network" in page.text_content("#offline-kept")
+
+
+def test_every_network_that_a_visit_came_to_is_kept(open_browser, served, wait_state):
+    context, address = open_browser()
+    page = context.new_page()
+    page.goto(f"{address}/?source=sample&backend=wasm&model=blazepose-lite")  # whose detector comes second
+    wait_state(page, "running", timeout=120)
+    page.wait_for_selector("html[data-kept=yes]", state="attached", timeout=120_000)
+    page.evaluate("bodylens.settings.set('model', 'selfie-general')")  # and another model, later
+    until(page, f"{KEPT}().then((urls) => urls.some((url) => url.includes('/selfie-general')))", 120)
+    page.close()
+    served.stop()
+
+    page = context.new_page()
+    for model in ("blazepose-lite", "selfie-general"):
+        page.goto(f"{address}/?source=sample&backend=wasm&model={model}")
+        wait_state(page, "running", timeout=120)
+        until(page, "bodylens.latest()?.people.length === 1")
 
 
 def test_a_server_that_is_there_is_asked_first(open_browser, served, wait_state):

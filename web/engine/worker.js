@@ -68,6 +68,8 @@ class Engine {
   #failures = 0;
   #clients = 0;
   #reported = 0;
+  /** How many files were loaded. */
+  #used = 0;
   #running = false;
 
   /**
@@ -94,8 +96,7 @@ class Engine {
       const networks = await Networks.open(this.backend, site);
       networks.arriving = () => void scope.postMessage({ type: "arriving" });
       await networks.first(model);
-      const used = performance.getEntriesByType("resource").map(({ name }) => name);
-      scope.postMessage({ type: "ready", backend: this.backend, threads: networks.threads, used });
+      scope.postMessage({ type: "ready", backend: this.backend, threads: networks.threads });
       return networks;
     } catch (error) {
       if (error instanceof ModelMissing) fail("model-missing", error, "model");
@@ -314,6 +315,10 @@ class Engine {
       stats: { fps, latency, pace, frames, bytes: downloaded(), heap: heap(), backend: this.backend, drawing },
       python: this.decider.heap,
     });
+    // A system may come to a network only with its first frames, and a person to another model at any time.
+    const used = performance.getEntriesByType("resource").map(({ name }) => name);
+    if (used.length > this.#used) scope.postMessage({ type: "used", used });
+    this.#used = used.length;
   }
 }
 

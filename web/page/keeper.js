@@ -35,6 +35,7 @@ export async function keepUsed({ keeper }, used) {
  */
 export async function keepLater({ worker, later }) {
   if (!worker || !navigator.serviceWorker?.controller || navigator.connection?.saveData) return false;
+  if (document.documentElement.dataset.kept) return false;
   try {
     for (const address of later) {
       const response = await fetch(address, { priority: "low" });

@@ -85,8 +85,9 @@ class App {
   #alive = 0;
   #openings = 0;
   #keeping = false;
-  /** Addresses of what the engine loaded. @type {string[]} */
+  /** Addresses of what the engine loaded, and of what is kept of it. @type {string[]} */
   #used = [];
+  #kept = this.#used;
   #cameraAsked = false;
   #features = promise();
 
@@ -145,9 +146,11 @@ class App {
 
   /** Once all runs, this device keeps what the visit used, if the site has it so. */
   async #keep() {
-    if (this.#keeping) return;
+    if (this.#keeping || this.#kept === this.#used) return;
     this.#keeping = true;
+    this.#kept = this.#used;
     const kept = (await keepUsed(this.site, this.#used)) || (await keepLater(this.site));
+    this.#keeping = false;
     if (kept) void this.offline.show();
   }
 
@@ -400,8 +403,10 @@ class App {
   #hear = {
     features: (features) => this.#features.resolve(features),
     progress: ({ part, loaded, total }) => this.stage.progress(part, loaded, total),
-    ready: ({ backend, threads, used }) => {
+    used: ({ used }) => {
       this.#used = used;
+    },
+    ready: ({ backend, threads }) => {
       this.ready = true;
       this.startup.ready ||= performance.now();
       this.stats = { ...this.stats, backend, threads };
