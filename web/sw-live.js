@@ -66,8 +66,26 @@ async function newest(request, url) {
   return Promise.race([asked.catch(() => kept), late]);
 }
 
-/** @param {Request} request */
-async function answer(request) {
+/**
+ * Tells a client how much of a file has come.
+ * @param {Response} response @param {string} url @param {string} asker
+ */
+async function tell(response, url, asker) {
+  const client = await worker.clients.get(asker);
+  const reader = response.body?.getReader();
+  if (!client || !reader) return;
+  // The length that the server sends is that of the encoded body.
+  const all = Number(response.headers.get("x-decoded-length"));
+  for (let here = 0; ;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    here += value.length;
+    client.postMessage({ loading: url, part: all ? Math.min(here / all, 1) : 0 });
+  }
+}
+
+/** @param {Request} request @param {string} asker the client that asks */
+async function answer(request, asker) {
   const path = below(request.url.replace(/[?#].*$/, ""));
   if (request.method !== "GET" || path === null) return fetch(request);
   if (path === "" || path === MANIFEST) return newest(request, address(path));
@@ -76,8 +94,10 @@ async function answer(request) {
   const kept = await cache.match(request.url);
   if (kept) return kept;
   const response = await fetch(request);
+  if (response.status !== 200) return response;
+  void tell(response.clone(), request.url, asker).catch(() => undefined); // whoever asked hears of the failure
   // A full disk costs the next visit a download, not this one its file.
-  if (response.ok && response.status === 200) await cache.put(request.url, response.clone()).catch(() => undefined);
+  await cache.put(request.url, response.clone()).catch(() => undefined);
   return response;
 }
 
@@ -94,4 +114,6 @@ function hear(event) {
 
 worker.addEventListener("message", hear);
 worker.addEventListener("install", () => worker.skipWaiting());
-worker.addEventListener("fetch", (/** @type {any} */ event) => event.respondWith(answer(event.request)));
+worker.addEventListener("fetch", (/** @type {any} */ event) =>
+  event.respondWith(answer(event.request, event.clientId)),
+);

@@ -51,15 +51,31 @@ async function inflate(bytes, size) {
 }
 
 /**
+ * What a response holds.
+ * @param {Response} response @param {(bytes: number) => void} count hears of each piece as it comes
+ */
+async function receive(response, count) {
+  const pieces = new TransformStream({
+    transform(piece, controller) {
+      count(piece.byteLength);
+      controller.enqueue(piece);
+    },
+  });
+  return new Response(response.body?.pipeThrough(pieces)).arrayBuffer();
+}
+
+/**
  * The bytes of a file as it was built: those that an earlier build left here, else the host's, gzipped where it has
  * them so. Whatever way they came, what counts is the sha256 of what will be used.
- * @param {string} path @param {{sha256: string, bytes: number}} built @param {{gzipped: boolean, plain: boolean}} there
+ * @param {string} path @param {{sha256: string, bytes: number}} built
+ * @param {{gzipped: number, plain: boolean}} there bytes of the gzipped file, 0 where there is none
+ * @param {(part: number) => void} [hear] how much of it is here, 0 to 1
  */
-async function fetchBuilt(path, { sha256: expected, bytes: size }, { gzipped, plain }) {
+async function fetchBuilt(path, { sha256: expected, bytes: size }, { gzipped, plain }, hear = () => undefined) {
   const address = new URL(path, root);
   const ways = [() => caches.match(address)];
   for (const [is, url] of /** @type {[boolean, URL][]} */ ([
-    [gzipped && "DecompressionStream" in globalThis, new URL(`${path}.gz`, root)],
+    [gzipped > 0 && "DecompressionStream" in globalThis, new URL(`${path}.gz`, root)],
     [plain, address],
   ])) {
     if (!is) continue;
@@ -73,7 +89,9 @@ async function fetchBuilt(path, { sha256: expected, bytes: size }, { gzipped, pl
     if (!response) continue;
     why = `was refused: the host said ${response.status}`;
     if (!response.ok) continue;
-    const received = await response.arrayBuffer();
+    const packed = response.url.endsWith(".gz") && !response.headers.has("content-encoding");
+    let [here, all] = [0, packed ? gzipped : size];
+    const received = await receive(response, (more) => hear(Math.min((here += more) / all, 1)));
     const bytes = gzipped ? await inflate(received, size).catch(() => received) : received;
     if ((await sha256(bytes)) === expected) return bytes;
     why = "was refused: it is not the file that was built";
@@ -87,21 +105,25 @@ function readManifest() {
     const cache = await caches.open(CACHE);
     const kept = await cache.match(new URL(MANIFEST, root));
     if (kept) return kept.json();
-    const there = { gzipped: false, plain: true };
+    const there = { gzipped: 0, plain: true };
     return JSON.parse(new TextDecoder().decode(await fetchBuilt(MANIFEST, { sha256: INTEGRITY, bytes: 0 }, there)));
   })();
   manifest.catch(() => (manifest = null));
   return manifest;
 }
 
-/** Files on their way here: two workers that ask for the same one share it. @type {Map<string, Promise<ArrayBuffer>>} */
+/**
+ * A file on its way here, how much of it has come, and who wants to know.
+ * @typedef {{content: Promise<ArrayBuffer>, part: number, clients: Set<any>}} Loading
+ */
+/** Several that ask for the same file share it. @type {Map<string, Loading>} */
 const loading = new Map();
 
 /**
  * A file of the site: from the cache, else downloaded, checked and kept.
- * @param {string} path of a file in the manifest
+ * @param {string} path of a file in the manifest @param {string} [asker] the client that asks for it
  */
-async function load(path) {
+async function load(path, asker = "") {
   const { files, inflated, headers } = await readManifest();
   const cache = await caches.open(CACHE);
   const address = new URL(path, root);
@@ -110,18 +132,28 @@ async function load(path) {
   const built = files[path] ?? inflated[path];
   const { bytes, type } = built;
   const told = { ...headers, "content-type": type, "content-length": `${bytes}`, "x-decoded-length": `${bytes}` };
-  let content = loading.get(path);
-  if (!content) {
-    const there = { gzipped: Object.hasOwn(files, `${path}.gz`), plain: Object.hasOwn(files, path) };
-    content = fetchBuilt(path, built, there).then(async (found) => {
+  const client = await worker.clients.get(asker);
+  let coming = loading.get(path);
+  if (!coming) {
+    const there = { gzipped: files[`${path}.gz`]?.bytes ?? 0, plain: Object.hasOwn(files, path) };
+    const clients = new Set();
+    const hear = (/** @type {number} */ part) => {
+      if (coming) coming.part = part;
+      for (const client of clients) client.postMessage({ loading: address.href, part });
+    };
+    const content = fetchBuilt(path, built, there, hear).then(async (found) => {
       // A full disk costs the next visit a download, not this one its file.
       await cache.put(address, new Response(found, { headers: told })).catch(() => undefined);
       return found;
     });
-    loading.set(path, content);
+    loading.set(path, (coming = { content, part: 0, clients }));
     void content.catch(() => undefined).then(() => loading.delete(path));
   }
-  return new Response(await content, { headers: told });
+  if (client) {
+    coming.clients.add(client);
+    client.postMessage({ loading: address.href, part: coming.part });
+  }
+  return new Response(await coming.content, { headers: told });
 }
 
 /** A path without what changes from build to build. @param {string} path */
@@ -171,8 +203,8 @@ async function clean(looks = 0) {
   }
 }
 
-/** @param {Request} request */
-async function answer(request) {
+/** @param {Request} request @param {string} asker the client that asks */
+async function answer(request, asker) {
   const url = new URL(request.url);
   if (url.origin !== location.origin) return Response.error(); // the policy has refused it before
   const { files, inflated, headers } = await readManifest();
@@ -180,7 +212,7 @@ async function answer(request) {
   const name = path === "" ? "index.html" : path;
   if (request.method === "GET" && name !== null && (Object.hasOwn(files, name) || Object.hasOwn(inflated, name))) {
     try {
-      return await load(name);
+      return await load(name, asker);
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
       return new Response(text, { status: 502, statusText: "Refused", headers });
@@ -207,4 +239,6 @@ function hear(event) {
 worker.addEventListener("message", hear);
 worker.addEventListener("install", (/** @type {any} */ event) => event.waitUntil(install()));
 worker.addEventListener("activate", (/** @type {any} */ event) => event.waitUntil(clean()));
-worker.addEventListener("fetch", (/** @type {any} */ event) => event.respondWith(answer(event.request)));
+worker.addEventListener("fetch", (/** @type {any} */ event) =>
+  event.respondWith(answer(event.request, event.clientId)),
+);

@@ -139,6 +139,17 @@ class SlowHandler(BareHandler):
         super().copyfile(source, outputfile)
 
 
+class HalvingHandler(BareHandler):
+    """A host that sends half of each model, and the other half once `server.opened` is set."""
+
+    def copyfile(self, source, outputfile):
+        if "/models/selfie" in self.path:
+            outputfile.write(source.read(os.fstat(source.fileno()).st_size // 2))
+            outputfile.flush()
+            self.server.opened.wait(60)
+        super().copyfile(source, outputfile)
+
+
 class Host:
     """A static host that says nothing about policies or isolation; it can be switched off.
 
@@ -187,6 +198,14 @@ def inflating_host(built, start_host):
 def slow_host(built, start_host):
     """Give a static host that holds models back until its `opened` is set."""
     host = start_host(built, SlowHandler)
+    yield host
+    host.opened.set()
+
+
+@pytest.fixture
+def halving_host(built, start_host):
+    """Give a static host that sends half of each model, and the other half once its `opened` is set."""
+    host = start_host(built, HalvingHandler)
     yield host
     host.opened.set()
 

@@ -33,7 +33,9 @@ class Served:
         command = [sys.executable, "-m", "bodylens_server.command", "serve", "--port", str(self.port)]
         with self.log.open("w") as output:
             self.process = subprocess.Popen(
-                [*command, "--models", "selfie-general", "blazepose-lite", "--log", "json"], stdout=output, stderr=subprocess.STDOUT
+                [*command, "--models", "selfie-general", "blazepose-lite", "--log", "json"],
+                stdout=output,
+                stderr=subprocess.STDOUT,
             )
         until = time.monotonic() + START
         while not (found := re.search(r"http://localhost:(\d+)", self.log.read_text())):

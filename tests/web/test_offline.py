@@ -66,11 +66,26 @@ def test_it_can_be_stopped_and_what_came_is_kept(visit, wait_state, slow_host):
     page = visit(at=slow_host.address).page
     page.locator("#offline-keep").wait_for()
     page.click("#offline-keep")
-    page.locator("#offline-status", has_text="file 1 of").wait_for()
+    page.locator("#offline-progress", has_text="file 1 of").wait_for()
     page.locator("#offline-keep", has_text="Stop").click()
     status(page, "Stopped. What was loaded so far is kept.")
     assert page.inner_text("#offline-keep").startswith("Keep all models on this device")
     slow_host.opened.set()
+    wait_state(page, "ready")
+
+
+def test_it_says_how_much_of_a_large_file_has_come(visit, wait_state, halving_host):
+    page = visit(at=halving_host.address).page
+    page.locator("#offline-keep").wait_for()
+    page.click("#offline-keep")
+    # Half of the first file is here, and the other half is held back.
+    said = page.locator("#offline-progress", has_text=re.compile(r"0\.[1-9] MB of \d+ MB \(\d %\), file 1 of \d+"))
+    said.wait_for(timeout=60_000)
+    assert 0 < page.evaluate("document.querySelector('#offline-bar').value") < 0.1
+    assert page.locator("#offline-keep", has_text="Stop").is_visible()
+    halving_host.opened.set()
+    status(page, "All models work without a network now", 180)
+    assert page.inner_text("#offline-progress") == ""
     wait_state(page, "ready")
 
 

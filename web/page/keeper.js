@@ -15,12 +15,16 @@ export async function keepUsed({ keeper }, used) {
   try {
     await serviceWorker.register(keeper);
     const { active } = await serviceWorker.ready;
+    const heard = new AbortController();
     const answered = new Promise((resolve) => {
-      serviceWorker.addEventListener("message", ({ data }) => resolve(data?.kept === true), { once: true });
+      const hear = (/** @type {MessageEvent} */ { data }) => void ("kept" in data && resolve(data.kept));
+      serviceWorker.addEventListener("message", hear, heard);
     });
     serviceWorker.startMessages();
     active?.postMessage({ keep: used });
-    if (!(await answered)) return false;
+    const kept = await answered;
+    heard.abort();
+    if (!kept) return false;
   } catch {
     return false; // a certificate that the browser does not trust, or no room: the page works as before
   }

@@ -61,6 +61,7 @@ export class Offline {
     const bar = /** @type {HTMLProgressElement} */ (element("offline-bar"));
     const [button, remove] = [element("offline-keep"), element("offline-remove")];
     let said;
+    const done = new AbortController();
     try {
       const { missing } = await this.#take();
       const all = sum(missing);
@@ -69,16 +70,30 @@ export class Offline {
       if (all > quota - usage) throw new NoRoom(all, Math.max(quota - usage, 0));
       button.textContent = "Stop";
       remove.hidden = true;
-      bar.max = all;
-      bar.value = 0;
+      this.#say("");
+      let [before, file] = [0, 0];
+      /** @param {number} part of the file that is on its way, 0 to 1 */
+      const show = (part) => {
+        const here = before + part * (missing[file]?.bytes ?? 0);
+        const percent = Math.floor((100 * here) / all);
+        bar.value = here / all;
+        element("offline-progress").textContent =
+          `${megabytes(here)} of ${megabytes(all)} (${percent} %), file ${file + 1} of ${missing.length}`;
+      };
+      const hear = (/** @type {MessageEvent} */ { data }) => {
+        if (data?.loading && data.loading === missing[file]?.url) show(data.part);
+      };
+      navigator.serviceWorker.addEventListener("message", hear, done);
+      show(0);
       bar.hidden = false;
-      for (const [i, { url, bytes }] of missing.entries()) {
-        this.#say(`${megabytes(bar.value)} of ${megabytes(all)}, file ${i + 1} of ${missing.length}`);
+      for (; file < missing.length; file++) {
+        const { url, bytes } = missing[file];
+        show(0);
         const response = await fetch(url, { signal });
         if (!response.ok) throw new Error(await response.text());
         await response.body?.cancel();
-        if (!(await caches.match(url))) throw new NoRoom(all - bar.value, null);
-        bar.value += bytes;
+        if (!(await caches.match(url))) throw new NoRoom(all - before, null);
+        before += bytes;
       }
       said = lasting
         ? "All models work without a network now."
@@ -86,7 +101,9 @@ export class Offline {
     } catch (error) {
       said = why(error, signal.aborted);
     }
+    done.abort();
     bar.hidden = true;
+    element("offline-progress").textContent = "";
     this.#running = null;
     await this.show();
     this.#say(said);
