@@ -28,8 +28,9 @@ LAST_FRAMES = 2
 PAUSE = 5.0
 # A caller who followed someone from the last frame to this is believed by this much more similarity.
 TRUST = 0.1
-# Below this score it may be a fragment of somebody else. ref: tfjs-models, posenet/demos/camera.js, minPoseConfidence
-SURE = 0.15
+# Whose score is a smaller part of their keypoints' mean is a fragment of somebody else: the score leaves out the
+# keypoints that lie on those of a surer person.
+OWN = 0.5
 # Who overlaps with somebody else by more than this keeps the velocity of before: what is seen may be the other one.
 CROWDED = 0.1
 
@@ -386,7 +387,9 @@ def tracker_of(
 
 
 class Identities:
-    """The ids of a system that remembers nothing else: gives people ids that last, from 1.
+    """The ids of a system that remembers nothing else and scores people by what is their own (see `personlab`).
+
+    It gives people ids that last, from 1.
 
     Args:
         tracker: the rules; None numbers the people of each frame from 1.
@@ -416,7 +419,8 @@ class Identities:
         size = np.array([frame.width, frame.height], np.float32)
         boxes = people.boxes / np.concatenate([size, size])
         seen = Sightings(boxes, people.keypoints[..., :2] / size, people.keypoint_scores)
-        ids, self.tracks = self.tracker.step(tracks, seen, frame.time, sure=people.scores >= SURE)
+        sure = people.scores >= OWN * people.keypoint_scores.mean(axis=1)
+        ids, self.tracks = self.tracker.step(tracks, seen, frame.time, sure=sure)
         self.size = (frame.width, frame.height)
         return replace(people, ids=ids)
 

@@ -116,18 +116,13 @@ def truth(side: dict[str, dict[str, list[float]]], number: int) -> dict[str, np.
 
 
 def matched(places: dict[str, np.ndarray], people: bodylens.People, found: np.ndarray, near: float) -> dict[str, int]:
-    """Say which id each one whom the eye sees has: the nearest pair first."""
-    pairs = sorted(
-        (float(np.linalg.norm(found[row] - place)), name, row)
-        for name, place in places.items()
-        for row in range(len(people))
-    )
+    """Say which id each one whom the eye sees has: the surest within reach, for fragments lie on their persons."""
     ids: dict[str, int] = {}
-    taken: set[int] = set()
-    for away, name, row in pairs:
-        if away <= near and name not in ids and row not in taken:
+    for row in np.argsort(-people.scores, kind="stable").tolist():
+        left = {name: float(np.linalg.norm(found[row] - at)) for name, at in places.items() if name not in ids}
+        name = min(left, key=left.__getitem__, default="")
+        if name and left[name] <= near:
             ids[name] = int(people.ids[row])
-            taken.add(row)
     return ids
 
 

@@ -1,12 +1,16 @@
 """Ids: the original's similarities and limits, and people who cross or hide for a moment."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bodylens.frame import Frame
+from bodylens.people import People
 from bodylens.topology import COCO
-from bodylens.tracker import Sightings, Tracker, Tracks, iou, nearness, oks, tracker_of
+from bodylens.tracker import Identities, Sightings, Tracker, Tracks, iou, nearness, oks, tracker_of
 
 FALLOFF = np.full(4, 0.1, np.float32)
 
@@ -135,6 +139,25 @@ def test_a_fragment_of_a_person_does_not_take_their_id():
     ids, tracks = tracker.step(Tracks.none(17), whole.joined(fragment), 0.0)
     ids, _ = tracker.step(tracks, raised.joined(whole), 0.1)
     assert ids.tolist() == [2, 1]
+
+
+def found(*persons):
+    """People of one shape as a system of many poses gives them, each (x, score, score of the keypoints)."""
+    shape = np.random.default_rng(0).uniform(0, 1, (17, 2)).astype(np.float32) * (80, 240)
+    at, scores, sure = np.array(persons, np.float32).T
+    keypoints = (shape + np.stack([at, np.full_like(at, 120)], axis=1)[:, None]).astype(np.float32)
+    box = np.concatenate([keypoints.min(1), np.ptp(keypoints, axis=1)], axis=1)
+    each = np.repeat(sure[:, None], 17, axis=1)
+    return People(Frame(0, 0.0, 640, 480), np.zeros(len(at), np.int32), scores, box, keypoints, each, names=COCO.names)
+
+
+def test_a_second_pose_on_a_person_does_not_take_the_id_of_whoever_is_half_hidden_beside_them():
+    identities = Identities(tracker_of("keypoint", 1.0, 60))
+    assert identities.named(found((240, 0.9, 0.9), (300, 0.9, 0.9))).ids.tolist() == [1, 2]
+    # The second pose looks more like whom it lies beside than what is left of them; but its keypoints are the first's.
+    first, second, hidden = (262, 0.9, 0.9), (290, 0.12, 0.9), (303, 0.12, 0.12)
+    later = replace(found(first, second, hidden), frame=Frame(1, 0.1, 640, 480))
+    assert identities.named(later).ids.tolist() == [1, 3, 2]
 
 
 @settings(deadline=None)
