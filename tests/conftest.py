@@ -9,8 +9,16 @@ import threading
 from pathlib import Path
 
 import pytest
+import pytest_rerunfailures
+from hypothesis import HealthCheck, settings
 
 TESTS = Path(__file__).parent
+
+# The same examples in every run, and on a slow machine too. To look for new ones: --hypothesis-profile=default
+settings.register_profile(
+    "same", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("same")
 
 
 def pytest_collection_modifyitems(items):
@@ -23,6 +31,27 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.is_relative_to(TESTS / "web") or item.path.is_relative_to(TESTS / "server"):
             item.add_marker(pytest.mark.flaky(reruns=1))
+
+
+def pytest_sessionstart(session):
+    """Have what failed start from nothing when it is tried again."""
+    session.config.pluginmanager.register(Anew(session))
+
+
+class Anew:
+    """Before a test is tried again, ends all that is kept for several tests: a browser or a server may have died."""
+
+    def __init__(self, session):
+        self.session = session
+
+    def pytest_runtest_logreport(self, report):
+        if report.outcome == "rerun":
+            state = self.session._setupstate
+            # The plugin has put away what is kept, to keep it.
+            state.stack.update(pytest_rerunfailures.suspended_finalizers)
+            pytest_rerunfailures.suspended_finalizers.clear()
+            with contextlib.suppress(Exception):  # what has died cannot be ended in an orderly way
+                state.teardown_exact(None)
 
 
 class Served:

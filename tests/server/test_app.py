@@ -345,7 +345,7 @@ def raw(site, encodings):
     thread.start()
     while not server.started:
         threading.Event().wait(0.01)
-    connection = http.client.HTTPConnection("127.0.0.1", server.servers[0].sockets[0].getsockname()[1], timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.servers[0].sockets[0].getsockname()[1], timeout=60)
     yield connection
     connection.close()
     server.should_exit = True

@@ -50,7 +50,7 @@ def test_a_line_of_json_has_these_fields_and_no_others(client, written):
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", entry["time"])
     assert (entry["method"], entry["path"], entry["status"]) == ("GET", "/bodylens/health", 200)
     assert entry["bytes"] == len(body)
-    assert 0 <= entry["ms"] < 5000
+    assert 0 <= entry["ms"] < 60_000
 
 
 def test_a_line_of_text_has_the_same(client, written):
