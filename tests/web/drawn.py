@@ -19,7 +19,7 @@ def snapshot(page):
     return cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA if image.shape[2] == 4 else cv2.COLOR_BGR2RGB)
 
 
-def frames_out(page, count, timeout=60):
+def frames_out(page, count, timeout=240):
     """Wait until so many frames were drawn since the engine's start."""
     page.evaluate(
         """([count, timeout]) => new Promise((resolve, reject) => {

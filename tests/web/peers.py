@@ -18,8 +18,8 @@ from pathlib import Path
 import httpx2
 from websockets.sync.client import connect
 
-START = 60  # seconds for a browser
-ANSWER = 120  # seconds for what is evaluated in a page
+START = 120  # seconds for a browser
+ANSWER = 240  # seconds for what is evaluated in a page
 MINI_BROWSERS = "usr/lib/*/webkit2gtk-4.*/MiniBrowser"
 
 PREFERENCES = {
@@ -189,7 +189,7 @@ def running(command, log, **environment):
     finally:
         process.terminate()
         try:
-            process.wait(timeout=20)
+            process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 
 import pytest
+from waiting import until
 
 SAMPLE = "?source=sample&effect=cutout&backend=wasm"
 
@@ -17,6 +18,8 @@ ANSWER = (
     b"Cross-Origin-Resource-Policy: cross-origin\r\nConnection: close\r\n\r\n"
 )
 
+# What tells nobody how it ended: only the other side knows.
+SILENT = {"sendBeacon", "form", "icon", "manifest", "frame", "object", "prefetch", "modulepreload", "video"}
 # What page and workers share. Each address names its attempt; an attempt tells how it ended.
 COMMON = """
   const from = (target, done) => new Promise((resolve, reject) => {
@@ -45,13 +48,14 @@ COMMON = """
 """
 RUN = """
   const ended = {};
+  const silent = SILENT;
   await Promise.all(Object.entries(attempts).map(async ([name, attempt]) => {
-    const late = new Promise((resolve) => setTimeout(resolve, 4000, "no answer"));
+    const late = new Promise((resolve) => setTimeout(resolve, silent.includes(name) ? 4000 : 60_000, "no answer"));
     const done = (async () => attempt(elsewhere + name))().then(() => "went through", () => "refused");
     ended[name] = await Promise.race([done, late]);
   }));
   return ended;
-"""
+""".replace("SILENT", str(sorted(SILENT)))
 IN_WORKER = f"""async (elsewhere) => {{
   {COMMON}
   attempts.importScripts = async (to) => importScripts(to);
@@ -94,8 +98,6 @@ IN_PAGE = f"""async (elsewhere) => {{
   }});
   {RUN}
 }}"""
-# What tells nobody how it ended: only the other side knows.
-SILENT = {"sendBeacon", "form", "icon", "manifest", "frame", "object", "prefetch", "modulepreload", "video"}
 
 PYTHON = """
 import asyncio, js
@@ -137,10 +139,15 @@ class Recorder:
     """Another origin: it answers whoever comes, over TCP, and remembers who did, over UDP as well."""
 
     def __init__(self):
-        self.tcp = socket.create_server(("127.0.0.1", 0))
-        port = self.tcp.getsockname()[1]
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.udp.bind(("127.0.0.1", port))
+        while True:  # until a port is free for both
+            self.tcp = socket.create_server(("127.0.0.1", 0))
+            port = self.tcp.getsockname()[1]
+            try:
+                self.udp.bind(("127.0.0.1", port))
+                break
+            except OSError:
+                self.tcp.close()
         self.address = f"http://127.0.0.1:{port}/"
         self.port = port
         self.came = []
@@ -155,7 +162,7 @@ class Recorder:
 
     def answer(self, connection):
         with connection, suppress(OSError):
-            connection.settimeout(5)
+            connection.settimeout(60)
             place = len(self.came)
             self.came.append("a connection without a word")
             line = connection.recv(65536).decode("latin-1").split("\r\n", 1)[0]
@@ -218,11 +225,12 @@ def test_the_page_reaches_no_other_origin(opened, elsewhere):
     told = {name: how for name, how in ended.items() if name not in SILENT}
     assert set(told.values()) == {"refused"}, told
     page.wait_for_timeout(1000)  # what tells nobody how it ended may take a moment
-    # For a frame and a form Chromium opens a connection before it asks the policy, and then sends not one byte over it.
-    assert len(elsewhere.came) <= 2, elsewhere.came
+    # For a frame and a form Chromium opens a connection before it asks the policy, and then sends not one byte over it;
+    # and another each where the first takes long.
+    assert len(elsewhere.came) <= 4, elsewhere.came
     assert set(elsewhere.came) <= {"a connection without a word"}
     assert page.url.startswith("http://localhost"), "no form has led away"
-    assert page.locator("#privacy-badge").inner_text() == "Private: an attempt to connect was refused"
+    until(page, "document.querySelector('#privacy-badge').innerText === 'Private: an attempt to connect was refused'")
 
 
 def test_the_other_origin_would_have_known(visit, built, host, elsewhere):
@@ -231,10 +239,10 @@ def test_the_other_origin_would_have_known(visit, built, host, elsewhere):
     page.evaluate(IN_PAGE.replace("form.submit()", "return"), elsewhere.address)
     wanted = ["fetch", "post", "XMLHttpRequest", "WebSocket", "EventSource", "import", "blobWorker", "image", "video"]
     wanted += ["script", "stylesheet", "prefetch", "frame", "object", "sendBeacon", "font"]
-    until = time.monotonic() + 10
+    end = time.monotonic() + 120
     while "a datagram" not in elsewhere.came:
-        assert time.monotonic() < until, "WebRTC was not recorded"
+        assert time.monotonic() < end, "WebRTC was not recorded"
         page.wait_for_timeout(100)
     while missing := [name for name in wanted if not any(f"/{name} " in line for line in elsewhere.came)]:
-        assert time.monotonic() < until, f"{missing} were not recorded among {elsewhere.came}"
+        assert time.monotonic() < end, f"{missing} were not recorded among {elsewhere.came}"
         page.wait_for_timeout(100)

@@ -13,7 +13,7 @@ from waiting import until
 # A name that Chromium takes for another machine with https, though it is this one.
 NAME = "bodylens.test"
 PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True}
-START = 120
+START = 300
 KEPT = """(async () => {
   const caches_ = await Promise.all((await caches.keys()).map((name) => caches.open(name)));
   return (await Promise.all(caches_.map((cache) => cache.keys()))).flat().map(({ url }) => url);
@@ -46,7 +46,7 @@ class Served:
 
     def stop(self):
         self.process.terminate()
-        assert self.process.wait(timeout=60) == 0
+        assert self.process.wait(timeout=120) == 0
 
 
 @pytest.fixture
@@ -71,7 +71,13 @@ def open_browser(chromium, served):
             f"--unsafely-treat-insecure-origin-as-secure={address}",
         ],
     )
-    yield lambda **options: (browser.new_context(**options), address)
+
+    def open_browser(**options):
+        context = browser.new_context(**options)
+        context.set_default_timeout(120_000)
+        return context, address
+
+    yield open_browser
     browser.close()
 
 

@@ -18,9 +18,9 @@ KEPT = """async () => {
 }"""
 
 
-def status(page, text, timeout=60):
+def status(page, text):
     """Wait for what the section says last."""
-    page.locator("#offline-status", has_text=text).wait_for(timeout=timeout * 1000)
+    page.locator("#offline-status", has_text=text).wait_for()
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ globalThis.Worker = class extends Worker {
 
 def told(opened, title):
     """Wait for a message and give its text."""
-    opened.page.wait_for_selector('html[data-state="error"]', state="attached", timeout=60000)
+    opened.page.wait_for_selector('html[data-state="error"]', state="attached")
     expect(opened.page.get_by_role("heading", name=title)).to_be_visible()
     return opened.page.inner_text("body")
 
@@ -125,7 +125,7 @@ def test_a_worker_that_cannot_be_loaded_says_so_and_restarts(visit, wait_state):
 
 def test_an_unknown_model_in_a_link_is_named(visit):
     opened = visit("?source=sample&model=selfie-genera&backend=wasm")
-    opened.page.wait_for_selector('html[data-state="error"]', state="attached", timeout=60000)
+    opened.page.wait_for_selector('html[data-state="error"]', state="attached")
     assert "selfie-genera" in opened.page.inner_text("body")
 
 

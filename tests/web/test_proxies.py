@@ -49,7 +49,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(404, {}, b"")
             return
         path = self.path.removeprefix(PREFIX) or "/" if self.server.cuts else self.path
-        upstream = http.client.HTTPConnection("127.0.0.1", self.server.upstream, timeout=60)
+        upstream = http.client.HTTPConnection("127.0.0.1", self.server.upstream, timeout=300)
         headers = {**self.headers, "X-Forwarded-For": "198.51.100.7", "X-Forwarded-Proto": "http"}
         upstream.request("GET", path, headers=headers)
         got = upstream.getresponse()
@@ -124,7 +124,7 @@ def real_proxy(request, served, tmp_path):
     with log.open("w") as output:
         own = {"XDG_DATA_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **own})
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while not answers(port):
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < end, log.read_text()

@@ -20,8 +20,10 @@ setInterval(() => {
   seen.push([performance.now(), state, said && `${said} ${bars}`, shown("message-card")]);
 }, 250);
 """
-QUIET = 12  # seconds in which nothing may move before a person takes it for stuck
-PATIENCE = 300  # seconds
+# Seconds, on a fast machine: what takes its time on a fast network as well is let off.
+SOON = 15  # until something is told
+QUIET = 12  # in which nothing may move before a person takes it for stuck
+PATIENCE = 500
 
 
 @pytest.fixture(scope="module")
@@ -42,17 +44,33 @@ def longest_quiet(seen):
     return longest / 1000
 
 
-def test_a_first_visit_opens_whole_and_says_all_the_while_how_far_it_is(visit, wait_state, link):
+@pytest.fixture
+def own_time(visit, wait_state, link):
+    """Measure how many seconds a first visit takes without the slow link: so much is this machine's own."""
+
+    def own_time():
+        page = visit("?source=sample&backend=wasm", at=f"http://localhost:{link.port}/").page
+        wait_state(page, "running")
+        return page.evaluate("bodylens.stats().startup.firstResult") / 1000
+
+    return own_time
+
+
+def test_a_first_visit_opens_whole_and_says_all_the_while_how_far_it_is(visit, wait_state, link, own_time):
+    before = own_time()
     opened = visit("?source=sample&backend=wasm", at=f"{link.address}/", script=WATCH)
     page = opened.page
     wait_state(page, "running", timeout=PATIENCE)
     assert page.evaluate("bodylens.latest().people[0].score") > 0.5
     waiting = [entry for entry in page.evaluate("seen") if entry[1] == "loading"]
     started = next(index for index, entry in enumerate(waiting) if entry[2])
-    assert waiting[started][0] < 15_000, "something is told soon"
+    own = max(before, own_time())
+    soon, quiet = waiting[started][0] / 1000, longest_quiet(waiting[started:])
+    print(f"\ntold after {soon:.1f} s, at most {quiet:.1f} s quiet; of that up to {own:.1f} s are this machine's own")
+    assert soon < SOON + own, "something is told soon"
     assert all(told for _, _, told, _ in waiting[started:]), "and until the picture is there"
     assert not [message for *_, message in waiting if message]
-    assert longest_quiet(waiting[started:]) < QUIET
+    assert quiet < QUIET + own
     assert not opened.errors
     seconds = page.evaluate("bodylens.stats().startup.firstResult") / 1000
     print(f"\n{link.down.carried / 1e6:.1f} MB, first mask after {seconds:.0f} s (with whatever else ran here)")

@@ -133,7 +133,7 @@ def test_after_each_reload_past_all_caches_the_page_comes_back_under_protection_
         page.evaluate("document.documentElement.dataset.before = 'yes'")
         tools.send("Page.reload", {"ignoreCache": True})
         shown = page.locator("html:not([data-before])").locator("#privacy-open, #unprotected")
-        shown.filter(visible=True).wait_for(timeout=60_000)
+        shown.filter(visible=True).wait_for()
         assert page.locator("#unprotected").is_hidden()
         assert page.evaluate("[crossOriginIsolated, navigator.serviceWorker.controller !== null]") == [True, True]
         wait_state(page, "ready")
@@ -202,7 +202,7 @@ def test_a_changed_model_is_refused(visit, host, changed):
     changed("**/models/selfie-general.*.onnx", b"other weights")
     changed("**/models/selfie-general.*.onnx.gz", gzip.compress(b"other weights"))
     page = visit(SAMPLE, at=host.address).page
-    page.wait_for_selector('html[data-state="error"]', state="attached", timeout=60000)
+    page.wait_for_selector('html[data-state="error"]', state="attached")
     assert "the server said 502" in page.inner_text("#message-card")
 
 
@@ -258,7 +258,7 @@ def test_a_new_version_takes_over_whole_and_leaves_nothing_of_the_old(visit, wai
     second = visit(SAMPLE, at=address, again=first)
     wait_state(second.page, "running")
     assert second.page.evaluate(program) == before
-    second.page.locator("#new-version").wait_for(timeout=30000)
+    second.page.locator("#new-version").wait_for()
     third = second
     for _ in range(10):  # a worker goes on for a moment after its last page, and with it the old version
         for visited in (first, third):
@@ -284,7 +284,7 @@ def test_a_new_version_is_used_at_once_where_a_person_wishes_so_and_only_there(v
     publish("// a later version")
     page = visit(SAMPLE, at=address, again=other).page
     wait_state(page, "running")
-    page.locator("#new-version").wait_for(timeout=30000)
+    page.locator("#new-version").wait_for()
     assert page.evaluate(program) == before, "nobody has asked for it yet"
     with page.expect_navigation():
         page.click("#new-version-use")

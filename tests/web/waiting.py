@@ -5,7 +5,7 @@ import time
 import pytest
 
 
-def until(page, expression, seconds=60):
+def until(page, expression, seconds=120):
     """Wait for an expression to hold and give its value; the page's policy forbids playwright's own way."""
     end = time.monotonic() + seconds
     while not (value := page.evaluate(f"() => ({expression})")):
