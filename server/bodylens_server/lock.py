@@ -11,7 +11,7 @@ from pyodide_lock.spec import InfoSpec
 from bodylens_server import checkout
 from bodylens_server.wheels import Wheel, pyodide_version, read
 
-DEPENDS = {"bodylens": ["numpy"], "numpy-later": ["numpy"]}
+DEPENDS = {"bodylens": ["numpy"]}
 
 
 def package(wheel: Wheel) -> PackageSpec:
@@ -23,7 +23,7 @@ def package(wheel: Wheel) -> PackageSpec:
         install_dir="site",
         sha256=wheel.sha256,
         package_type="package",
-        imports=[] if wheel.later else [wheel.name],
+        imports=[wheel.name],
         depends=DEPENDS.get(wheel.name, []),
     )
 

@@ -135,7 +135,7 @@ class Site:
         three = put("three", {name: self._package_file(checkout.THREE / name) for name in THREE_FILES})
         python = {name: self._package_file(checkout.PYODIDE / name) for name in PYODIDE_FILES}
         python[STANDARD_LIBRARY] = self._file(self.python.standard_library)
-        later = [self.python.library_later, *(wheel.path for wheel in self.python.wheels if wheel.later)]
+        later = self.python.later
         python |= {path.name: self._file(path) for path in [*later, *(wheel.path for wheel in self.python.wheels)]}
         pyodide = put("pyodide", {**python, "pyodide-lock.json": self.lock})
         if (standing := [*models_standing(), *self.coming()]) != self._standing:

@@ -23,7 +23,7 @@ from bodylens_server.errors import Failure
 
 TIME = (2026, 1, 1, 0, 0, 0)  # fixed: same sources, same bytes
 STANDARD_LIBRARY = "python_stdlib.zip"
-LATER = {STANDARD_LIBRARY: "python_stdlib_later.zip", "numpy": "numpy_later"}
+LATER = {STANDARD_LIBRARY: "python_stdlib_later.zip", "numpy": "numpy_later.zip"}
 MICROPIP = "0.11.1"
 MICROPIP_SHA256 = "768de165adb8e66906039d8fec4127a57f522dfdf8e6fbff877a4616941ecfd3"
 
@@ -40,11 +40,6 @@ class Wheel:
         return self.path.name.split("-")[0].replace("_", "-")
 
     @property
-    def later(self) -> bool:
-        """Whether it holds what of another package comes later."""
-        return self.name.endswith("-later")
-
-    @property
     def version(self) -> str:
         """The package's version."""
         return self.path.name.split("-")[1]
@@ -57,11 +52,14 @@ class Wheel:
 
 @dataclass(frozen=True)
 class PythonFiles:
-    """What we serve beside Pyodide's own files: its standard library, compiled and in two parts, and the wheels."""
+    """What we serve beside Pyodide's own files: its standard library, compiled, and the wheels.
+
+    later: what of the standard library and of numpy a page does not need at its start.
+    """
 
     standard_library: Path
-    library_later: Path
     wheels: list[Wheel]
+    later: list[Path]
 
     @property
     def names(self) -> set[str]:
@@ -130,8 +128,8 @@ def read(path: Path) -> bytes:
 
 def parts(source: Path) -> list[str]:
     """Return the names of what is made of an archive: one file, or two if some of it can come later."""
-    name, *tags = source.name.split("-")
-    return [source.name, "-".join([LATER[name], *tags])] if name in LATER else [source.name]
+    name = source.name.split("-")[0]
+    return [source.name, LATER[name]] if name in LATER else [source.name]
 
 
 def compile_archives(sources: Sequence[Path]) -> list[list[Path]]:
@@ -191,10 +189,9 @@ def micropip_wheel() -> Path | None:
 def build() -> PythonFiles:
     """Return what Python needs in the page, made where needed. micropip may be absent."""
     library, numpy, own = compile_archives([checkout.PYODIDE / STANDARD_LIBRARY, numpy_wheel(), own_wheel()])
-    standard_library, library_later = library
     optional = micropip_wheel()
-    wheels = [Wheel(path) for path in [*numpy, *own, *([optional] if optional else [])]]
-    return PythonFiles(standard_library, library_later, wheels)
+    wheels = [Wheel(path) for path in [numpy[0], *own, *([optional] if optional else [])]]
+    return PythonFiles(library[0], wheels, later=[library[1], numpy[1]])
 
 
 def main() -> None:
@@ -202,7 +199,7 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
     try:
         files = build()
-        for path in [files.standard_library, files.library_later, *(wheel.path for wheel in files.wheels)]:
+        for path in [files.standard_library, *(wheel.path for wheel in files.wheels), *files.later]:
             print(f"{path.stat().st_size:>10,} bytes  {path}")
     except Failure as failure:
         sys.exit(f"bodylens: {failure}")

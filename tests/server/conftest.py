@@ -59,7 +59,7 @@ def python_files(wheel, tmp_path):
     library.write_bytes(b"a library")
     later = tmp_path / "python_stdlib_later.zip"
     later.write_bytes(b"the rest of the library")
-    return wheels.PythonFiles(library, later, [wheel])
+    return wheels.PythonFiles(library, [wheel], [later])
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-// What a page needs of Python's standard library at its start, and where the rest comes from.
+// What a page needs of Python's standard library and of numpy at its start, and where the rest comes from.
 
 /** What Pyodide, numpy and bodylens import: it is in the snapshot, and in the archive that a visit starts with. */
 export const STANDARD =
@@ -9,6 +9,9 @@ export const STANDARD =
 
 /** The archive of the rest. The other one lists its modules in `later.txt`: web/wheels/compile_archive.py. */
 const LATER = "python_stdlib_later.zip";
+
+/** The archive of what numpy itself imports only once it is asked for. */
+export const NUMPY_LATER = "numpy_later.zip";
 
 /** Python that gives a function, which takes another that fetches the archive. */
 const FINDER = `
@@ -52,6 +55,15 @@ export function completeLater(python, read) {
   install(() => read(LATER));
   install.destroy();
   locals.destroy();
+}
+
+/**
+ * Puts the rest of numpy beside what is loaded of it: not as a package, for it is none.
+ * @param {any} python @param {ArrayBuffer | Uint8Array} archive
+ */
+export function completeNumpy(python, archive) {
+  const extractDir = python.runPython("import site; site.getsitepackages()[0]");
+  python.unpackArchive(archive, "zip", { extractDir });
 }
 
 /** A file that is not waited for. @param {string} address */

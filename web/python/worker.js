@@ -1,14 +1,11 @@
 // The Python worker: Pyodide and our decoders. It owns every decision and sees no camera pixel unless a script asks.
 import { countDownloads } from "../downloads.js";
 import { Snapshot } from "./snapshot.js";
-import { completeLater, readNow, STANDARD } from "./standard.js";
+import { completeLater, completeNumpy, NUMPY_LATER, readNow, STANDARD } from "./standard.js";
 
 const scope = /** @type {DedicatedWorkerGlobalScope} */ (/** @type {unknown} */ (globalThis));
 
 /** @typedef {{pyodide: string, version: string}} Site */
-
-/** What each role loads. A person's code may use all of numpy; what tracks people does without the parts that come later. */
-const PACKAGES = { live: ["numpy", "bodylens"], script: ["numpy", "numpy-later", "bodylens"] };
 
 /**
  * Starts Python: from the snapshot that an earlier visit left on this device, or afresh.
@@ -31,7 +28,13 @@ async function boot(site, role) {
   const loaded = performance.now();
   scope.postMessage({ type: "runtime" });
   completeLater(python, (name) => readNow(site.pyodide + name));
-  await python.loadPackage(PACKAGES[role], { messageCallback: () => undefined });
+  // A person's code may use all of numpy; what tracks people does without the parts that come later.
+  const later = role === "script" ? fetch(site.pyodide + NUMPY_LATER) : null;
+  later?.catch(() => undefined); // heard below
+  await python.loadPackage(["numpy", "bodylens"], { messageCallback: () => undefined });
+  const response = await later;
+  if (response?.ok === false) throw new Error(`numpy could not be loaded whole: the site said ${response.status}.`);
+  if (response) completeNumpy(python, await response.arrayBuffer());
   const packages = performance.now();
   const times = { runtime: loaded - started, packages: packages - loaded, snapshot: Boolean(saved) };
   return { python, times };

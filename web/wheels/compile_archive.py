@@ -63,15 +63,9 @@ def split(files: Files, is_later: Callable[[str], bool]) -> tuple[Files, Files]:
 
 
 def split_numpy(files: Files) -> tuple[Files, Files]:
-    """Return numpy's files for a page's start, and the others as a wheel called numpy_later."""
+    """Return numpy's files for a page's start, and the others."""
     prefixes = tuple(f"numpy/{name}" for name in NUMPY_LATER)
-    first, later = split(files, lambda name: name.startswith(prefixes))
-    described = next(path for path in first if path.endswith(".dist-info/WHEEL"))
-    info = described.split("/")[0].replace("numpy-", "numpy_later-")
-    number = info.removesuffix(".dist-info").split("-")[1]
-    later[f"{info}/METADATA"] = f"Metadata-Version: 2.4\nName: numpy_later\nVersion: {number}\n".encode()
-    later[f"{info}/WHEEL"] = first[described]
-    return first, later
+    return split(files, lambda name: name.startswith(prefixes))
 
 
 def module(name: str) -> str:
