@@ -1,6 +1,7 @@
 """A phone: upright and sideways, its two cameras, turned, called and put away; in Chromium that emulates one."""
 
 import itertools
+import time
 import urllib.parse
 
 import numpy as np
@@ -321,26 +322,46 @@ def test_a_call_interrupts_and_afterwards_it_goes_on(visit, wait_state):
     frames_out(page, page.evaluate("bodylens.stats().frames.out") + 5)
 
 
-def test_a_page_that_was_left_gives_the_camera_back_and_takes_it_again(chromium, server, wait_state):
+@pytest.fixture
+def keeping(chromium):
+    """Give a page of a browser that keeps pages which were left, and what counts that browser's workers."""
     kind, program = chromium
     flags = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-    # Playwright's own flags switch off what keeps a page that was left.
-    kept = kind.launch(executable_path=program, args=flags, ignore_default_args=["--disable-back-forward-cache"])
-    try:
-        page = kept.new_page()
-        page.add_init_script(
-            TRACKS + "addEventListener('pageshow', (event) => { globalThis.kept = event.persisted; });"
-        )
-        page.goto(f"{server}/?source=camera&backend=wasm")
-        wait_state(page, "running")
-        page.goto(f"{server}/health")
-        page.go_back(wait_until="commit")
-        until(page, "globalThis.kept && tracks.length === 2")
-        assert page.evaluate("tracks.map(({ readyState }) => readyState)") == ["ended", "live"]
-        wait_state(page, "running")
-        frames_out(page, page.evaluate("bodylens.stats().frames.out") + 5)
-    finally:
-        kept.close()
+    # Playwright's own flags switch that off.
+    browser = kind.launch(executable_path=program, args=flags, ignore_default_args=["--disable-back-forward-cache"])
+    tools = browser.new_browser_cdp_session()
+    page = browser.new_page()
+    page.add_init_script(TRACKS + "addEventListener('pageshow', (event) => { globalThis.kept = event.persisted; });")
+    yield page, lambda: [one["type"] for one in tools.send("Target.getTargets")["targetInfos"]].count("worker")
+    browser.close()
+
+
+def test_a_page_that_was_left_gives_the_camera_back_and_takes_it_again(keeping, server, wait_state):
+    page, _ = keeping
+    page.goto(f"{server}/?source=camera&backend=wasm")
+    wait_state(page, "running")
+    page.goto(f"{server}/health")
+    page.go_back(wait_until="commit")
+    until(page, "globalThis.kept && tracks.length === 2")
+    assert page.evaluate("tracks.map(({ readyState }) => readyState)") == ["ended", "live"]
+    wait_state(page, "running")
+    frames_out(page, page.evaluate("bodylens.stats().frames.out") + 5)
+
+
+def test_a_page_that_was_left_holds_no_workers_and_starts_them_again(keeping, server, wait_state):
+    page, workers = keeping
+    page.goto(f"{server}/?source=sample&effect=color&color=%230000ff&backend=wasm")
+    wait_state(page, "running")
+    assert workers() >= 2
+    page.goto(f"{server}/health")
+    end = time.monotonic() + 60
+    while workers() and time.monotonic() < end:
+        page.wait_for_timeout(25)
+    assert workers() == 0
+    page.go_back(wait_until="commit")
+    until(page, "globalThis.kept")
+    wait_state(page, "running")
+    assert 0.1 < (snapshot(page)[..., :3] == (0, 0, 255)).all(-1).mean() < 0.9
 
 
 def person(page):

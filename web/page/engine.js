@@ -44,6 +44,14 @@ export class Engine {
     this.#startEngine(port1, navigator.hardwareConcurrency <= 2);
   }
 
+  /** Ends all workers, until the next start. */
+  stop() {
+    this.#engine?.terminate();
+    this.#python?.terminate();
+    this.#engine = this.#python = null;
+    this.#stopScript("The page was left.");
+  }
+
   /** Another provider: the engine alone starts anew, for each has its own bundle. @param {string} backend */
   changeBackend(backend) {
     this.#chosen.backend = backend;

@@ -537,15 +537,16 @@ class App {
     }
   }
 
-  /** A page that is left may be kept as it is, and come back. */
+  /** A page that is left may be kept as it is, and come back: without its workers, which hold some 300 MB. */
   #listenForLeaving() {
     addEventListener("pagehide", () => {
       this.backend.using(null);
       if (this.source instanceof Camera) this.#close(); // nobody looks any more
+      this.engine.stop();
     });
     addEventListener("pageshow", ({ persisted }) => {
       if (!persisted) return;
-      this.backend.using(this.stats.backend ?? null);
+      this.restart();
       if (this.settings.get("source") === "camera") void this.choose("camera");
     });
   }
