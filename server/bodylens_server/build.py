@@ -60,7 +60,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         nargs="+",
         default=MODELS,
         metavar="NAME",
-        help=f"the models that the site has (default: {' '.join(MODELS)})",
+        help=(
+            f"the models that the site has (default: {' '.join(MODELS)}). A name stands for what its usual options "
+            "need; a form that only others need is named beside it: movenet-multipose movenet-multipose+any-size"
+        ),
     )
     parser.set_defaults(run=run)
 

@@ -112,5 +112,8 @@ def test_a_link_with_a_pose_model_runs_it_live(visit, wait_state, model, options
     wait_state(opened.page, "running")
     until(opened.page, "bodylens.stats().frames.out > 3 && bodylens.latest().people.length === 1")
     (person,) = opened.page.evaluate("bodylens.latest()")["people"]
+    if more:
+        loaded = [request.url.rsplit("/", 1)[1] for request in opened.requests if "/models/movenet" in request.url]
+        assert [name.split(".")[0] for name in loaded] == more, "no form that is not used"
     assert person["score"] > 0.3
     assert len(person["keypoints"]) in (17, 33)

@@ -206,6 +206,15 @@ def test_a_changed_model_is_refused(visit, host, changed):
     assert "the server said 502" in page.inner_text("#message-card")
 
 
+def test_a_form_of_a_model_that_the_site_was_built_without_is_named_with_the_way_to_have_it(visit, host):
+    page = visit(f"{SAMPLE}&model=movenet-multipose&multi_pose_max_dimension=192", at=host.address).page
+    page.wait_for_selector('html[data-state="error"]', state="attached", timeout=60000)
+    assert (
+        "The model movenet-multipose+any-size is not on this site, which was built without it: "
+        "`bodylens build OUT --models movenet-multipose movenet-multipose+any-size` has it."
+    ) in page.inner_text("#message-card")
+
+
 def test_it_can_be_installed_as_an_application(visit, wait_state, host):
     page = visit(at=host.address).page
     wait_state(page, "ready")

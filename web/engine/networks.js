@@ -29,6 +29,15 @@ const WASM = {
   "ort.jspi.min.mjs": "ort-wasm-simd-threaded.jspi.wasm",
 };
 
+/**
+ * Options by which a system begins with another form of its network than usual: with which one, Python knows.
+ * ref: pysrc/bodylens/movenet, posenet.py, bodypix.py
+ */
+const CHOOSING = [
+  ...["any_size", "heads", "image_scale_factor", "input_resolution"],
+  ...["internal_resolution", "multi_pose_max_dimension", "output_stride"],
+];
+
 /** A model that cannot be had; the message says why and what to do. */
 export class ModelMissing extends Error {}
 
@@ -52,13 +61,15 @@ export class Networks {
    * @param {Promise<Map<string, Spec>>} catalogue
    * @param {string} base address that the models' addresses are relative to
    * @param {string[]} gzipped addresses where only `address + ".gz"` is there
+   * @param {boolean} built whether the site is a static one
    */
-  constructor(ort, provider, catalogue, base, gzipped) {
+  constructor(ort, provider, catalogue, base, gzipped, built) {
     this.ort = ort;
     this.provider = provider;
     this.catalogue = catalogue;
     this.base = base;
     this.gzipped = gzipped;
+    this.built = built;
     this.threads = provider === "webgl" ? 1 : Math.max(ort.env.wasm.numThreads ?? 1, 1);
   }
 
@@ -68,7 +79,7 @@ export class Networks {
   /**
    * Loads a provider's bundle.
    * @param {Provider} provider
-   * @param {{ort: string, catalogue: string, gzipped?: string[]}} site addresses
+   * @param {{ort: string, catalogue: string, gzipped?: string[], worker?: string}} site addresses
    */
   static async open(provider, site) {
     const catalogue = fetchCatalogue(site.catalogue);
@@ -87,7 +98,7 @@ export class Networks {
     ort.env.logLevel = "error";
     ort.env.wasm.wasmPaths = site.ort;
     ort.env.wasm.numThreads = globalThis.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency || 1, 4) : 1;
-    return new Networks(ort, provider, catalogue, site.catalogue, gzipped);
+    return new Networks(ort, provider, catalogue, site.catalogue, gzipped, Boolean(site.worker));
   }
 
   /**
@@ -106,7 +117,15 @@ export class Networks {
   }
 
   /**
-   * The network that a model's system begins with: not always the plain one.
+   * Loads what a system will begin with, where that is known before Python has decided.
+   * @param {string} model @param {object} options of the system
+   */
+  async foresee(model, options) {
+    if (!CHOOSING.some((name) => name in options)) await this.first(model);
+  }
+
+  /**
+   * The network that a model's system usually begins with: not always the plain one.
    * @param {string} model
    * @returns {Promise<Network>}
    */
@@ -130,7 +149,12 @@ export class Networks {
   async #load(name) {
     const spec = this.#variant(await this.catalogue, name);
     if (!spec) {
-      const [plain, variant] = name.split("+");
+      const [plain, ...forms] = name.split("+");
+      const variant = forms.join("+");
+      if (this.built) {
+        const how = `bodylens build OUT --models ${variant ? `${plain} ${name}` : name}`;
+        throw new ModelMissing(`The model ${name} is not on this site, which was built without it: \`${how}\` has it.`);
+      }
       if (!variant) throw new ModelMissing(`There is no model ${name} in this site's catalogue.`);
       const how = `bodylens models fetch ${plain} --variant ${variant}`;
       throw new ModelMissing(`The model ${name} is not on this site. Run \`${how}\`, then try again.`);

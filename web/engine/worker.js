@@ -74,9 +74,9 @@ class Engine {
 
   /**
    * @param {{site: {ort: string, catalogue: string}, backend: import("./networks.js").Provider, model: string,
-   *   canvas: OffscreenCanvas, python: MessagePort, patient: boolean}} start
+   *   options: object, canvas: OffscreenCanvas, python: MessagePort, patient: boolean}} start
    */
-  constructor({ site, backend, model, canvas, python, patient }) {
+  constructor({ site, backend, model, options, canvas, python, patient }) {
     this.backend = backend;
     this.compositor = openCompositor(canvas, {
       lost: () => fail("graphics-lost", "The graphics driver took the canvas away; it comes back by itself.", ""),
@@ -84,18 +84,21 @@ class Engine {
     });
     this.decider.connect(python);
     if (!patient) this.release();
-    this.networks = this.#open(site, model);
+    this.networks = this.#open(site, model, options);
     this.networks.catch(() => undefined); // told where it is opened
     void this.#loop();
   }
 
-  /** @param {{ort: string, catalogue: string}} site @param {string} model loaded at once, while Python boots */
-  async #open(site, model) {
+  /**
+   * @param {{ort: string, catalogue: string}} site
+   * @param {string} model loaded at once, while Python boots @param {object} options of its system
+   */
+  async #open(site, model, options) {
     await this.#released;
     try {
       const networks = await Networks.open(this.backend, site);
       networks.arriving = () => void scope.postMessage({ type: "arriving" });
-      await networks.first(model);
+      await networks.foresee(model, options);
       scope.postMessage({ type: "ready", backend: this.backend, threads: networks.threads });
       return networks;
     } catch (error) {
@@ -344,10 +347,10 @@ const messages = {
     engine.view = view;
     engine.compositor.redraw(view);
   },
-  model: ({ model }) => {
+  model: ({ model, options }) => {
     engine?.masks.forget("live");
     engine?.networks
-      .then((networks) => networks.first(model))
+      .then((networks) => networks.foresee(model, options))
       .catch((error) => fail(error instanceof ModelMissing ? "model-missing" : "network", error, "model"));
   },
   pause: () => {
