@@ -106,7 +106,7 @@ class Live:
                 one by one are drawn. Where the system tells no parts, they follow from its skeletons.
 
         Returns:
-            JSON of the keypoints' names and sides, and of the pairs that bones join.
+            JSON of the keypoints' names and sides, of the pairs that bones join, and whether it finds masks of its own.
 
         """
         wanted = json.loads(options)
@@ -131,9 +131,9 @@ class Live:
         self.ahead = None
         topology = self.pipeline.topology
         if topology is None:
-            return json.dumps({"names": [], "sides": [], "edges": []})
+            return json.dumps({"names": [], "sides": [], "edges": [], "masks": segments(model)})
         sides = [side_of(name) for name in topology.names]
-        return json.dumps({"names": topology.names, "sides": sides, "edges": topology.edges})
+        return json.dumps({"names": topology.names, "sides": sides, "edges": topology.edges, "masks": segments(model)})
 
     def begin(
         self,

@@ -21,6 +21,7 @@ WORKERS = """
     }
     postMessage(message) {
       this.heard.push(message);
+      if (message.type === "source" && !globalThis.busy) this.say({ type: "sourced" });
       if (message.type === "start" && this.name === "engine") {
         setTimeout(() => this.say({ type: "features", trackProcessor: globalThis.trackProcessor ?? false }));
       }
@@ -407,6 +408,48 @@ def test_a_background_of_ones_own_reaches_the_engine_once(opened):
     assert page.evaluate("() => sent('view').filter(({ view }) => view.picture?.width === 70).length") == 1
 
 
+def test_what_is_told_of_the_source_before_is_not_taken_for_the_new_one(opened):
+    page = opened("?source=sample")
+    running(page)
+    page.evaluate("() => { globalThis.busy = true; }")  # with a picture of the sample
+    page.locator("input[name=source][value=camera]").check(force=True)
+    until(page, "source()?.kind === 'stream'")
+    page.evaluate("() => show(1)")
+    assert page.evaluate("() => document.documentElement.dataset.state") == "loading"
+    # Two changes: away from the sample, and to the camera.
+    page.evaluate("() => { for (let i = 0; i < 2; i++) workers.engine.say({ type: 'sourced' }); show(2); }")
+    assert page.evaluate("() => document.documentElement.dataset.state") == "running"
+    assert page.evaluate("() => bodylens.latest().frame.index") == 2
+
+
+def test_the_effect_that_looks_chosen_is_drawn_also_by_a_model_of_poses_alone(opened):
+    page = opened("?source=sample")
+    running(page)
+    chosen = page.locator("input[name=effect]:checked")
+    poses = {"names": ["nose"], "sides": ["middle"], "edges": []}
+    tell = "([topology, masks]) => workers.python.say({ type: 'opened', topology, masks })"
+    page.evaluate(tell, [poses, False])
+    assert chosen.input_value() == "none"
+    assert query(page)["effect"] == "none"  # so that the link is the same set-up
+    page.evaluate(tell, [poses, True])
+    assert chosen.input_value() == "mask"
+    page.evaluate(tell, [poses, False])
+    page.locator("input[name=effect][value=mask]").check(force=True)
+    until(page, "sent('model').at(-1).options.mask_model === 'selfie-general'")
+    page.evaluate(tell, [poses, False])  # beside them, there is now a mask
+    assert chosen.input_value() == "mask"
+
+
+def test_a_model_that_is_not_here_can_be_changed_for_one_that_is(opened):
+    page = opened("?source=sample&model=movenet-lightning")
+    running(page)
+    page.evaluate("() => workers.engine.say({ type: 'error', code: 'model-missing', message: 'x', action: 'model' })")
+    page.get_by_role("button", name="Use another model").click()
+    until(page, "sent('model').at(-1)?.model === 'selfie-general'")
+    running(page)
+    assert query(page)["model"] == "selfie-general"
+
+
 def test_python_runs_in_a_worker_of_its_own_from_its_first_use(opened):
     page = opened()
     ask = "(code) => { globalThis.answer = bodylens.python(code).catch((error) => error.message); }"
@@ -422,6 +465,12 @@ def test_python_runs_in_a_worker_of_its_own_from_its_first_use(opened):
     page.evaluate(ask, "loop")
     page.evaluate("() => workers.script.crash('it died')")
     assert page.evaluate("() => answer") == "it died"
+    page.evaluate(ask, "loop")
+    page.evaluate("() => bodylens.stop()")
+    assert page.evaluate("() => answer") == "Python was stopped."
+    assert not page.evaluate("() => workers.script.alive")
+    page.evaluate(ask, "1 + 1")
+    assert page.evaluate("() => [workers.script.alive, workers.script.count]") == [True, 3]
     assert page.evaluate("() => document.documentElement.dataset.state") != "error"
 
 
@@ -431,6 +480,7 @@ def test_the_promise_can_be_looked_into_and_says_when_something_was_refused(open
     assert badge.inner_text() == "Private: nothing left this device"
     badge.click()
     dialog = page.get_by_role("dialog")
+    assert page.evaluate("() => document.activeElement.id") == "privacy-title"  # one reads from the top
     assert "all of them to localhost" in dialog.inner_text()
     assert "So far nothing has tried." in dialog.inner_text()
     page.keyboard.press("Escape")

@@ -1,5 +1,10 @@
 """What can go wrong, provoked in a real Chromium: a clear sentence, a button that mends it, never a frozen canvas."""
 
+import io
+import wave
+
+import cv2
+import numpy as np
 import pytest
 from playwright.sync_api import expect
 from waiting import settled_address, until
@@ -158,6 +163,56 @@ await bodylens_engine.infer(99, "[]")
     )
     assert "made way" in told_off
     assert page.evaluate("document.documentElement.dataset.state") == "running"
+
+
+def sound():
+    """Give a second of silence, as a file."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setparams((1, 2, 8000, 8000, "NONE", "not compressed"))
+        out.writeframes(bytes(16000))
+    return file.getvalue()
+
+
+@pytest.fixture
+def film(tmp_path):
+    """Give a short video of noise, as a file."""
+    path = tmp_path / "noise.webm"
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"VP80"), 20, (160, 120))
+    noise = np.random.default_rng(0)
+    for _ in range(30):
+        video.write(noise.integers(0, 255, (120, 160, 3), np.uint8))
+    video.release()
+    return path.read_bytes()
+
+
+def choose(page, name, mime, content):
+    page.set_input_files("#file", {"name": name, "mimeType": mime, "buffer": content})
+
+
+def test_a_file_of_sound_alone_says_so_and_offers_the_sample(visit, wait_state):
+    opened = visit("?backend=wasm")
+    choose(opened.page, "song.webm", "video/webm", sound())
+    told(opened, "This file holds no pictures")
+    goes_on_with(opened, wait_state, "Use the sample picture")
+
+
+def test_a_video_that_is_damaged_further_on_says_so(visit, wait_state, film):
+    opened = visit("?source=sample&backend=wasm")
+    wait_state(opened.page, "running")
+    choose(opened.page, "noise.webm", "video/webm", film[: len(film) // 8])
+    told(opened, "This file cannot be shown")
+    goes_on_with(opened, wait_state, "Use the sample picture")
+
+
+def test_a_video_whose_name_does_not_say_so_is_shown(visit, wait_state, film):
+    opened = visit("?backend=wasm")
+    choose(opened.page, "noise", "", film)
+    wait_state(opened.page, "running")
+    assert opened.page.inner_text("#source-name") == "noise"
+    choose(opened.page, "letter", "", b"Dear Sir or Madam")
+    told(opened, "This file cannot be shown")
+    assert opened.page.locator("#source-name").is_hidden()
 
 
 def test_an_address_of_another_site_is_not_loaded(visit):

@@ -35,6 +35,30 @@ def test_the_view_in_three_dimensions_is_loaded_when_it_is_opened_and_shows_both
     assert len(record["people"][0]["world"]) == 33
 
 
+def sides(page):
+    """Give where orange (left) and blue (right) are, as means of columns; None until both are there."""
+    png = page.locator("#world-canvas").screenshot()
+    image = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR).astype(int)
+    image = image[:, image.shape[1] // 10 : -image.shape[1] // 10]  # at round corners one sees the picture
+    blue, green, red = image[..., 0], image[..., 1], image[..., 2]
+    left, right = (red > 180) & (blue < 120), (blue > 180) & (red < 120) & (green > 100)
+    return (np.nonzero(left)[1].mean(), np.nonzero(right)[1].mean()) if left.any() and right.any() else None
+
+
+def test_the_view_in_three_dimensions_has_left_where_the_picture_has_it(visit, wait_state):
+    page = visit("?source=sample&model=blazepose-full&effect=none&backend=wasm&mirror=0").page
+    wait_state(page, "running")
+    page.click("#world-button")
+    page.wait_for_selector("#world:not([hidden])")
+    for mirrored in (False, True):
+        page.locator("input[name=mirror]").set_checked(mirrored, force=True)
+        end = time.monotonic() + 60
+        while (at := sides(page)) is None or (at[0] < at[1]) != mirrored:
+            assert time.monotonic() < end, f"mirrored: {mirrored}, orange and blue at {at}"
+    page.select_option("select[name=model]", "selfie-general")
+    page.wait_for_selector("#world", state="hidden")  # nothing has depth any more, and no button would close it
+
+
 def test_a_system_without_depth_offers_no_such_view(visit, wait_state):
     opened = visit("?source=sample&backend=wasm")
     wait_state(opened.page, "running")

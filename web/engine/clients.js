@@ -8,7 +8,7 @@ import { lay } from "./masks.js";
 const HELD = 8;
 
 /**
- * Serves a script's calls.
+ * Serves a script's calls, until what is given back is called.
  * @param {MessagePort} port
  * @param {string} name
  * @param {{networks: () => Promise<import("./networks.js").Networks>, masks: import("./masks.js").Masks,
@@ -63,5 +63,9 @@ export function serveClient(port, name, engine) {
     } catch (error) {
       port.postMessage({ id, error: error instanceof Error ? error.message : String(error) });
     }
+  };
+  return () => {
+    port.close();
+    for (const id of held.keys()) release(id);
   };
 }

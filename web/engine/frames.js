@@ -1,7 +1,7 @@
 // Where frames come from. The latest wins: a frame that nobody has taken yet makes way for a newer one.
 
 /** @typedef {{image: VideoFrame | ImageBitmap, time: number, width: number, height: number, still: boolean,
- *   close: () => void}} Shot */
+ *   source: AbortSignal, close: () => void}} Shot `source` is aborted once another one has been opened */
 
 export class Frames {
   /** Counted so that it can be shown that every frame is closed. */
@@ -79,7 +79,7 @@ export class Frames {
       close();
       return;
     }
-    this.#waiting = { image, time, width, height, still: false, close };
+    this.#waiting = { image, time, width, height, still: false, source: this.#source.signal, close };
     this.#wake?.();
   }
 
@@ -112,7 +112,8 @@ export class Frames {
       this.counts.closed++;
     };
     const { width, height } = picture;
-    return { image: picture, time: performance.now() / 1000, width, height, still: true, close };
+    const { signal } = this.#source;
+    return { image: picture, time: performance.now() / 1000, width, height, still: true, source: signal, close };
   }
 
   #drop() {

@@ -67,6 +67,8 @@ class Engine {
   #size = { width: 0, height: 0 };
   #failures = 0;
   #clients = 0;
+  /** Ends the service of the last script, which holds pictures. */
+  #leave = () => {};
   #reported = 0;
   /** How many files were loaded. */
   #used = 0;
@@ -119,9 +121,9 @@ class Engine {
       this.#early = null;
       this.stats.add("wait", performance.now() - asked);
       try {
-        await this.#frame(networks, shot);
+        if (!shot.source.aborted) await this.#frame(networks, shot);
       } catch (error) {
-        this.#failed(error);
+        if (!shot.source.aborted) this.#failed(error);
       } finally {
         shot.close();
       }
@@ -174,14 +176,14 @@ class Engine {
     this.stats.add("journey", performance.now() - before);
     const deciding = this.decider.decide(frame, ran, run);
     if (this.decider.steady && announced && mask && !topology.names.length) {
-      this.#deciding = this.#decided(deciding);
+      this.#deciding = this.#decided(deciding, shot.source);
       draw([{ handle: mask, region: announced[0].region }]);
       for (const watch of this.#watchers.splice(0)) {
         watch({ image: await createImageBitmap(shot.image), time, width, height });
       }
       this.#prepare(networks, frame);
     } else {
-      const people = await this.#decided(deciding);
+      const people = await this.#decided(deciding, shot.source);
       if (people) draw(unpack(people).masks, people);
     }
     this.stats.add("overhead", performance.now() - begun - spent.network - spent.draw);
@@ -190,11 +192,13 @@ class Engine {
   /**
    * Hears what Python decided, and tells the page.
    * @param {Promise<{people: Float64Array, ms: number}>} deciding
+   * @param {AbortSignal} source of the frame; who has left it hears no more of it
    * @returns {Promise<Float64Array | null>} null where it failed: that costs the frame, not the tracking
    */
-  async #decided(deciding) {
+  async #decided(deciding, source) {
     try {
       const { people, ms } = await deciding;
+      if (source.aborted) return null;
       this.stats.add("python", ms);
       if (!this.#running) scope.postMessage({ type: "running" });
       this.#running = true;
@@ -295,7 +299,8 @@ class Engine {
 
   /** @param {MessagePort} port */
   addClient(port) {
-    serveClient(port, `script ${++this.#clients}`, {
+    this.#leave();
+    this.#leave = serveClient(port, `script ${++this.#clients}`, {
       networks: () => this.networks,
       masks: this.masks,
       current: () => {
@@ -340,6 +345,7 @@ const messages = {
   source: ({ source }) => {
     engine?.masks.forget("live");
     engine?.frames.open(source);
+    scope.postMessage({ type: "sourced" });
   },
   frame: ({ frame, time }) => engine?.frames.push(frame, time),
   view: ({ view }) => {

@@ -16,8 +16,7 @@ const CODES = {
 const SIZE = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } };
 
 /** @typedef {{device: string, facing: string}} Which a camera's id, else "user" or "environment"; "" leaves it open */
-/** @typedef {{ended: (code: string) => void, interrupted: (yes: boolean) => void}} On the camera is gone; something
- *   else, such as a call, has it for a while */
+/** @typedef {import("./source.js").On} On */
 
 /** @implements {Source} */
 export class Camera {

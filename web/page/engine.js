@@ -17,6 +17,8 @@ export class Engine {
   /** @type {Map<number, Waiting>} */
   #waiting = new Map();
   #asked = 0;
+  /** Changes of the source that the engine has not heard of yet: what it tells of people is about an earlier one. */
+  #changing = 0;
   /** @type {{backend: string, model: string, options: object}} */
   #chosen = { backend: "auto", model: "", options: {} };
 
@@ -69,6 +71,7 @@ export class Engine {
 
   /** @param {Message} message to the engine @param {Transferable[]} [transfer] */
   send(message, transfer = []) {
+    if (message.type === "source" && this.#engine) this.#changing++;
     this.#engine?.postMessage(message, transfer);
   }
 
@@ -87,9 +90,16 @@ export class Engine {
     return this.#ask((id) => script.postMessage({ type: "run", id, code }));
   }
 
+  /** Ends what a person's own code is at; the next call starts a fresh Python. */
+  stopRun() {
+    this.#stopScript("Python was stopped.");
+  }
+
   /** @param {MessagePort} python @param {boolean} [patient] whether it waits until Python's runtime has started */
   #startEngine(python, patient = false) {
+    if (this.#engine) this.#engine.onmessage = null; // what it has said already counts no more
     this.#engine?.terminate();
+    this.#changing = 0;
     this.#stopScript("The engine was restarted.");
     // A canvas can be handed over only once.
     const canvas = document.createElement("canvas");
@@ -146,7 +156,9 @@ export class Engine {
   #listen(message, from) {
     const { type, id } = message;
     if (from === "python" && (type === "runtime" || type === "error")) this.send({ type: "release" });
-    if (type === "snapshot") this.#answer(id, message.blob, message.message);
+    if (type === "sourced") this.#changing--;
+    else if (type === "people" && this.#changing) return;
+    else if (type === "snapshot") this.#answer(id, message.blob, message.message);
     else if (type === "result") this.#answer(id, message.value);
     else if (type === "failed") this.#answer(id, undefined, message.message);
     else if (from !== "script") this.hear(message);

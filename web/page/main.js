@@ -42,7 +42,7 @@ class App {
   offline = new Offline(this.site);
   engine = new Engine(this.site, element("canvas-holder"), (message) => this.hear(message));
   panel = new Panel(this.settings, {
-    openFile: (file) => void this.open(() => openFile(file), "file"),
+    openFile: (file) => void this.openFile(file),
     openBackground: (file) => void this.openBackground(file),
     choose: (source) => void this.choose(source),
   });
@@ -182,15 +182,21 @@ class App {
     }
   }
 
+  /** What a source may tell. @type {import("./source.js").On} */
+  #on = {
+    ended: (code, detail) => this.fail(new Problem(code, detail)),
+    interrupted: (yes) => this.#interrupt(yes),
+  };
+
+  /** @param {File} file */
+  openFile(file) {
+    return this.open(() => openFile(file, this.#on), "file");
+  }
+
   /** @param {string} address camera, sample or an address */
   choose(address) {
     const { site, settings } = this;
-    const options = {
-      device: settings.get("device"),
-      facing: settings.get("facing"),
-      ended: (/** @type {string} */ code) => this.fail(new Problem(code)),
-      interrupted: (/** @type {boolean} */ yes) => this.#interrupt(yes),
-    };
+    const options = { device: settings.get("device"), facing: settings.get("facing"), ...this.#on };
     return this.open(() => openSource(address, site, options), address);
   }
 
@@ -205,6 +211,7 @@ class App {
     const before = settings.get("source");
     if (before && before !== address) settings.forget("mirror");
     this.#close();
+    this.panel.name("");
     this.opening = true;
     this.problem = null;
     settings.set("source", address);
@@ -324,6 +331,7 @@ class App {
       // What an effect does not draw need not be found.
       if (name === "effect" && this.topology.names.length)
         this.engine.changeModel(settings.get("model"), this.#options);
+      if (name === "mirror" && this.world) this.world.mirrored = settings.get("mirror");
       this.look.ask();
     }
   }
@@ -419,8 +427,10 @@ class App {
       this.python = { times, heap };
       this.show();
     },
-    opened: ({ topology }) => {
+    opened: ({ topology, masks }) => {
       this.topology = topology;
+      // Where there are poses alone, a mask effect that nobody asked for is not drawn, and should not look chosen.
+      this.settings.assume("effect", masks ? "mask" : "none");
       if (this.world) this.world.topology = topology;
       element("skeleton-row").hidden = !topology.names.length;
       element("no-parts").hidden = topology.names.length > 0;
@@ -429,6 +439,7 @@ class App {
       if (!this.source) return;
       this.people = people;
       element("world-button").hidden = !people[7];
+      if (!people[7] && !element("world").hidden) void this.showWorld(); // closes it: nothing has depth any more
       if (!element("world").hidden) this.world?.show(people);
       this.startup.firstResult ||= performance.now();
       const passed = this.problem && PASSING.includes(this.problem.code);
@@ -465,6 +476,7 @@ class App {
     const { problem, settings } = this;
     const source = settings.get("source");
     if (action === "sample") void this.choose("sample");
+    else if (action === "model") settings.set("model", this.panel.instead);
     else if (action === "wasm") {
       if (settings.get("backend") === "wasm") this.restart();
       else settings.set("backend", "wasm");
@@ -522,7 +534,7 @@ class App {
         this.setPaused(!this.paused);
       } else if (event.key === "m") this.settings.set("mirror", !this.settings.get("mirror"));
     });
-    listenForDrops(element("stage"), (file) => void this.open(() => openFile(file), "file"));
+    listenForDrops(element("stage"), (file) => void this.openFile(file));
     setInterval(() => {
       const silent = performance.now() - this.#alive;
       if (this.state === "running" && silent > STALLED) this.fail(new Problem("stalled"));
@@ -568,6 +580,7 @@ class App {
     if (holder.hidden) return;
     try {
       this.world ??= await World.open(this.site.three, /** @type {HTMLCanvasElement} */ (element("world-canvas")));
+      this.world.mirrored = this.settings.get("mirror");
       this.world.topology = this.topology;
       if (this.people) this.world.show(this.people);
     } catch (error) {
@@ -629,6 +642,7 @@ Object.assign(globalThis, {
     latest: () => app.people && toRecord(app.people, app.topology.names),
     snapshot: () => app.engine.snapshot(),
     python: (/** @type {string} */ code) => app.engine.run(code),
+    stop: () => app.engine.stopRun(),
     settings: app.settings,
   },
 });

@@ -14,6 +14,8 @@ const WRITTEN = {
 };
 
 export class Panel {
+  /** A model that is on this site. */
+  instead = "selfie-general";
   form = /** @type {HTMLFormElement} */ (document.getElementById("panel"));
 
   /**
@@ -119,6 +121,7 @@ export class Panel {
       }),
     );
     choice(select, this.settings.get("model"));
+    this.instead = offered.find(({ name }) => here.has(name))?.name ?? this.instead;
   }
 }
 

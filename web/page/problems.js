@@ -1,6 +1,6 @@
 // What can go wrong, in sentences: what happened, and what the person can do now.
 
-/** What a button of a message does. @typedef {"retry" | "sample" | "restart" | "wasm" | "reload" | "start"} Action */
+/** What a button of a message does. @typedef {"retry" | "sample" | "restart" | "wasm" | "reload" | "start" | "model"} Action */
 /** @typedef {{title: string, text: string, actions: Action[]}} Sentence */
 
 /** Something that the person must know; `code` is one of those below. */
@@ -21,6 +21,7 @@ export const LABELS = {
   wasm: "Run on the processor",
   reload: "Reload the page",
   start: "Back to the start",
+  model: "Use another model",
 };
 
 /** @type {Record<string, Sentence>} */
@@ -75,6 +76,11 @@ const SENTENCES = {
     text: "The browser does not know this kind of picture or video, or the file is damaged.",
     actions: ["sample", "start"],
   },
+  "source-without-pictures": {
+    title: "This file holds no pictures",
+    text: "It has sound alone, or pictures of a kind that this browser cannot show. Open a picture or another video.",
+    actions: ["sample", "start"],
+  },
   "source-file": {
     title: "Open the file again",
     text: "The link stands for a file of your own. It was never stored or sent, so please open it once more.",
@@ -120,7 +126,7 @@ const SENTENCES = {
   "model-missing": {
     title: "The model is not on this site",
     text: "",
-    actions: ["retry"],
+    actions: ["retry", "model"],
   },
   options: {
     title: "This setting is not possible",

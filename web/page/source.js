@@ -17,10 +17,13 @@ import { Video } from "./video.js";
  * @property {() => void} close
  */
 
+/** @typedef {{ended: (code: string, detail?: string) => void, interrupted: (yes: boolean) => void}} On the source is
+ *   gone; something else, such as a call, has the camera for a while */
+
 /**
  * @param {string} address camera, sample, or that of a picture or a video on this site
  * @param {{samples: string}} site
- * @param {import("./camera.js").Which & import("./camera.js").On} options for the camera
+ * @param {import("./camera.js").Which & On} options which camera, and what is heard of the source
  * @returns {Promise<Source>}
  */
 export async function openSource(address, site, options) {
@@ -35,15 +38,17 @@ export async function openSource(address, site, options) {
   const name = address === "sample" ? "Sample picture" : decodeURIComponent(url.pathname.split("/").at(-1) ?? "");
   if (response.headers.get("content-type")?.startsWith("video/")) {
     stop.abort(); // the <video> loads it piece by piece
-    return Video.open(url.href, name);
+    return Video.open(url.href, name, options);
   }
   return Still.open(await response.blob(), name);
 }
 
-/** @param {File} file that the person opened or dropped @returns {Promise<Source>} */
-export async function openFile(file) {
-  if (file.type.startsWith("video/")) return Video.open(URL.createObjectURL(file), file.name);
-  return Still.open(file, file.name);
+/** @param {File} file that the person opened or dropped @param {On} on @returns {Promise<Source>} */
+export async function openFile(file, on) {
+  const asVideo = () => Video.open(URL.createObjectURL(file), file.name, on);
+  if (file.type.startsWith("video/")) return asVideo();
+  const still = Still.open(file, file.name);
+  return file.type.startsWith("image/") ? still : still.catch(asVideo); // a name may say nothing
 }
 
 /** @param {string} address */

@@ -75,15 +75,27 @@ export class Video {
     this.name = name;
   }
 
-  /** @param {string} address @param {string} name */
-  static async open(address, name) {
+  /**
+   * @param {string} address @param {string} name
+   * @param {import("./source.js").On} on what is heard of it once it is open
+   */
+  static async open(address, name, on) {
     const video = document.createElement("video");
-    Object.assign(video, { muted: true, loop: true, playsInline: true, src: address });
-    await new Promise((resolve, reject) => {
-      video.onloadeddata = resolve;
-      video.onerror = () => reject(new Problem("source-unreadable", video.error?.message));
-    });
-    return new Video(video, name);
+    const opened = new Video(video, name);
+    try {
+      await new Promise((resolve, reject) => {
+        video.onloadeddata = resolve;
+        video.onerror = () => reject(new Problem("source-unreadable", video.error?.message));
+        Object.assign(video, { muted: true, loop: true, playsInline: true, src: address });
+      });
+      if (!video.videoWidth) throw new Problem("source-without-pictures");
+    } catch (error) {
+      opened.close();
+      throw error;
+    }
+    // A damaged file may begin well.
+    video.onerror = () => on.ended("source-unreadable", video.error?.message);
+    return opened;
   }
 
   /** @param {import("./engine.js").Engine} engine */
@@ -106,6 +118,7 @@ export class Video {
   close() {
     this.#pusher?.stop();
     const { src } = this.video;
+    this.video.onerror = null;
     this.video.removeAttribute("src");
     this.video.load();
     if (src.startsWith("blob:")) URL.revokeObjectURL(src);

@@ -5,8 +5,10 @@ import { unpack } from "../people.js";
 
 /** @type {Record<string, number>} */
 const COLORS = { left: 0xff9e33, right: 0x40c7ff, middle: 0xe8eef0 };
-/** Metres from the hips to the eye of who looks. */
-const DISTANCE = 2.6;
+/** Metres from the hips to where the view may end: up, with raised arms, and to the sides; and between two people. */
+const REACH = { up: 1.25, across: 0.9, apart: 1.2 };
+/** The angle of the view from top to bottom, degrees. */
+const ANGLE = 40;
 /** Keypoints less sure than this are left out. */
 const CONFIDENCE = 0.3;
 
@@ -19,6 +21,8 @@ export class World {
   #bones = null;
   /** @type {import("three").BufferGeometry | null} */
   #points = null;
+  /** How many people stand side by side. */
+  #people = 1;
 
   /**
    * @param {typeof import("three")} three
@@ -28,7 +32,7 @@ export class World {
     this.three = three;
     this.canvas = canvas;
     this.renderer = new three.WebGLRenderer({ canvas, antialias: true, alpha: true });
-    this.camera = new three.PerspectiveCamera(40, 1, 0.1, 20);
+    this.camera = new three.PerspectiveCamera(ANGLE, 1, 0.1, 40);
     this.scene = new three.Scene();
     this.body = new three.Group();
     const floor = new three.GridHelper(2, 8, 0x5a6b70, 0x34444a);
@@ -58,6 +62,12 @@ export class World {
     return new World(three, canvas);
   }
 
+  /** Whether left is shown on the left, as in the picture beside it. @param {boolean} yes */
+  set mirrored(yes) {
+    this.body.scale.x = yes ? -1 : 1;
+    this.draw();
+  }
+
   /** @param {Topology} topology */
   set topology(topology) {
     this.#topology = topology;
@@ -76,7 +86,7 @@ export class World {
       }
     }
     const lines = new three.LineSegments(bones, new three.LineBasicMaterial({ vertexColors: true }));
-    const dots = new three.Points(points, new three.PointsMaterial({ vertexColors: true, size: 0.035 }));
+    const dots = new three.Points(points, new three.PointsMaterial({ vertexColors: true, size: 0.06 }));
     lines.frustumCulled = dots.frustumCulled = false;
     this.body.add(lines, dots);
     [this.#bones, this.#points] = [bones, points];
@@ -92,8 +102,10 @@ export class World {
     if (!bones || !points || k !== this.#topology.names.length) return;
     const { sides, edges } = this.#topology;
     let [bone, point] = [0, 0];
-    for (let person = 0; world && person < Math.min(n, 8); person++) {
-      const shift = 1.2 * (person - (Math.min(n, 8) - 1) / 2);
+    const people = Math.min(n, 8);
+    if (people) this.#people = people;
+    for (let person = 0; world && person < people; person++) {
+      const shift = REACH.apart * (person - (people - 1) / 2);
       /** @param {import("three").BufferGeometry} geometry @param {number} at @param {number} i @param {string} side */
       const put = (geometry, at, i, side) => {
         const j = 3 * (person * k + i);
@@ -127,7 +139,9 @@ export class World {
       this.camera.aspect = clientWidth / clientHeight;
       this.camera.updateProjectionMatrix();
     }
-    this.camera.position.set(0, 0, DISTANCE);
+    const across = REACH.across + (REACH.apart * (this.#people - 1)) / 2;
+    const half = Math.max(REACH.up, across / this.camera.aspect);
+    this.camera.position.set(0, 0, half / Math.tan((ANGLE * Math.PI) / 360));
     this.body.rotation.set(this.#turn.down, this.#turn.across, 0);
     this.renderer.render(this.scene, this.camera);
   }

@@ -60,9 +60,9 @@ function startLive(python, chosen) {
   /** @param {string} model @param {object} options */
   const open = (model, options) => {
     try {
-      const topology = JSON.parse(live.open(model, JSON.stringify(options)));
+      const { masks, ...topology } = JSON.parse(live.open(model, JSON.stringify(options)));
       port?.postMessage({ type: "opened", topology });
-      scope.postMessage({ type: "opened", topology });
+      scope.postMessage({ type: "opened", topology, masks });
     } catch (error) {
       scope.postMessage({ type: "error", code: "options", message: sentence(error), action: "" });
     }
@@ -133,9 +133,13 @@ let early = null;
 async function run(python, code) {
   const value = await python.runPythonAsync(code);
   if (!python.isPyProxy?.(value) && typeof value?.toJs !== "function") return value;
-  const plain = value.toJs({ dict_converter: Object.fromEntries, create_pyproxies: false });
-  value.destroy();
-  return plain;
+  try {
+    return value.toJs({ dict_converter: Object.fromEntries, create_pyproxies: false });
+  } catch {
+    return python.globals.get("repr")(value); // no plain data: what Python itself would show
+  } finally {
+    value.destroy();
+  }
 }
 
 /** @type {Record<string, (data: any) => unknown>} */
