@@ -72,6 +72,13 @@ def test_without_webgl2_in_workers(visit, wait_state, source):
     assert masked(opened, wait_state)["drawing"] == "2d"
 
 
+def test_with_webgl2_in_workers_nothing_is_said_of_a_2d_canvas(visit, wait_state):
+    opened = visit("?source=sample&effect=pixelate&backend=wasm")
+    wait_state(opened.page, "running")
+    frames_out(opened.page, 3)
+    assert opened.page.locator(".plain-only").filter(visible=True).count() == 0
+
+
 def test_without_webgl2_in_workers_a_skeleton_is_drawn_as_well(visit, wait_state):
     opened = visit("?source=sample&effect=mask&opacity=0&model=blazepose-full&backend=wasm", worker=NO_WEBGL2)
     wait_state(opened.page, "running")
@@ -94,6 +101,8 @@ def test_without_webgl2_in_workers_what_is_to_be_hidden_is_hidden(visit, wait_st
         opened = visit(f"?source=sample&effect={effect}&skeleton=0&backend=wasm", worker=NO_WEBGL2)
         wait_state(opened.page, "running")
         frames_out(opened.page, 3)
+        # What the settings offer and a 2D canvas does not is said.
+        assert opened.page.locator(".plain-only").filter(visible=True).count() == (effect != "none")
         hidden.append(snapshot(opened.page)[60:160, 180:270, :3].astype(int))  # the face
     plain, *others = hidden
     for covered in others:
@@ -105,7 +114,7 @@ def test_without_webgl2_in_workers_what_is_to_be_hidden_is_hidden(visit, wait_st
 @pytest.mark.parametrize("model", ["blazepose-full", "movenet-lightning"])
 def test_without_webgl2_in_workers_parts_have_their_own_colours(visit, wait_state, model):
     table = ",".join(f"{10 * i:02x}00ff" for i in range(24))
-    view = f"effect=parts&opacity=1&skeleton=0&table={table}"
+    view = f"effect=parts&opacity=1&edgeblur=0&skeleton=0&table={table}"
     opened = visit(f"?source=sample&{view}&model={model}&backend=wasm", worker=NO_WEBGL2)
     wait_state(opened.page, "running")
     frames_out(opened.page, 3)

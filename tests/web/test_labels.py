@@ -212,17 +212,23 @@ EFFECTS = {
 }
 
 
-@pytest.mark.parametrize("name", EFFECTS)
-def test_effects_are_those_of_numpy(studio, scene, name):
+# What a 2D canvas draws as WebGL2 does, where a cell of its grid is a pixel.
+PLAIN = ["parts", "parts of 2019, soft", "mask", "mask of the person, with its contour"]
+
+
+@pytest.mark.parametrize(
+    ("name", "without_gpu"), [*((name, False) for name in EFFECTS), *((name, True) for name in PLAIN)]
+)
+def test_effects_are_those_of_numpy(studio, scene, name, without_gpu):
     image, mask, given, person, parts = scene
     view, native = EFFECTS[name]
     expected = native(image, person, parts).astype(int)
-    drawn = draw_in(studio, image, mask, given, **{**BARE, **view})[..., :3].astype(int)
+    drawn = draw_in(studio, image, mask, given, without_gpu, **{**BARE, **view})[..., :3].astype(int)
     gap = abs(drawn - expected)
     changed = abs(image.astype(int) - expected).mean()
     print(f"\n{name}: mean {gap.mean():.3f}, greatest {gap.max()}, of a change of {changed:.1f}")
     assert changed > 2
-    assert gap.mean() < 0.5
+    assert gap.mean() < (1 if without_gpu else 0.5)  # a 2D canvas rounds its layers as well
     assert (gap > 3).mean() < 0.002
 
 

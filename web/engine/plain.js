@@ -9,15 +9,20 @@ import { COLORS } from "./skeletons.js";
 /** @typedef {OffscreenCanvasRenderingContext2D} Context */
 
 /** Effects that leave the person as they are and change what is behind them. */
-const BEHIND = ["color", "blur", "bokeh", "picture", "cutout", "dim"];
+const BEHIND = ["color", "blur", "bokeh", "picture", "cutout"];
 /** Effects that hide: all of the person where no part is known, and everything where nobody is. */
 const HIDING = ["hide", "pixelate"];
-/** Effects that go by whose and which part a pixel is. */
-const LABELLED = ["parts", "people", "hide"];
+/** Effects that go by whose and which part a pixel is, and whether it is anybody's. */
+const LABELLED = ["parts", "people", "hide", "dim"];
 /** Cells of the grid of labels across or down, at most. */
 const CELLS = 320;
 /** By how much a copy is made smaller and larger again for a blur, as a part of its radius. */
 const BLURRED = 0.75;
+
+/** @type {Color} */
+const BLACK = [0, 0, 0];
+/** @type {Color} */
+const CYAN = [0, 1, 1];
 
 /** @returns {Context} */
 function open(canvas = new OffscreenCanvas(1, 1)) {
@@ -110,9 +115,10 @@ export class PlainCompositor {
     const height = Math.max(1, Math.round(frameHeight * scale));
     clear(context, width, height);
     const color = `rgb(${view.color.map((part) => Math.round(255 * part)).join(" ")})`;
-    const hides = HIDING.includes(view.effect) || view.invert;
-    const known = LABELLED.includes(view.effect) && bodies ? unpack(bodies.packed) : null;
-    const labelled = known && (known.capsules.length || (mask && (bodies?.parts || bodies?.offsets)));
+    const hides = HIDING.includes(view.effect);
+    const known = bodies && unpack(bodies.packed);
+    const told = mask && (view.effect === "dim" || bodies?.parts || bodies?.offsets);
+    const labelled = LABELLED.includes(view.effect) && (known?.capsules.length || told);
     const effect = mask || labelled || hides ? view.effect : "none";
     if (effect === "picture" && view.picture) this.#cover(view.picture, width, height);
     // From here on the canvas has the frame's coordinates.
@@ -123,14 +129,10 @@ export class PlainCompositor {
     } else if (effect === "blur" || effect === "bokeh") this.#enlarge(context, BLURRED * view.blur, true);
     else if (hides && !mask && !labelled) this.#enlarge(context, 2 * view.cell, false);
     else if (effect !== "picture" && effect !== "cutout") context.drawImage(this.#frame.canvas, 0, 0);
-    if (effect === "dim") {
-      context.fillStyle = `rgb(0 0 0 / ${view.opacity})`;
-      context.fillRect(0, 0, frameWidth, frameHeight);
-    }
     if (labelled) {
       const hidden = effect === "hide";
       context.globalAlpha = hidden ? 1 : view.opacity;
-      this.#label(known.ids, view, hidden);
+      this.#label(known?.ids ?? [], view, hidden);
       context.drawImage(this.#person.canvas, 0, 0);
       context.globalAlpha = 1;
     } else if (mask && effect !== "none") {
@@ -174,7 +176,7 @@ export class PlainCompositor {
   }
 
   /**
-   * Parts or people in their colours, or what is hidden of them in coarse cells.
+   * Parts or people in their colours, what is darkened, or what is hidden of them in coarse cells.
    * @param {ArrayLike<number>} ids of the people @param {View} view @param {boolean} hides
    */
   #label(ids, view, hides) {
@@ -185,21 +187,27 @@ export class PlainCompositor {
     const labels = plainLabels({ width, height, frameWidth, frameHeight, mask, threshold, bodies });
     const { parts, owners, person } = labels;
     const image = new ImageData(width, height);
+    const dims = view.effect === "dim";
     for (let i = 0; i < person.length; i++) {
-      if (!person[i]) continue;
+      if (!dims && !person[i]) continue;
       const [part, owner] = [parts[i], owners[i]];
       /** @type {Color | undefined} */
       let color;
-      if (view.effect === "parts") color = view.table[part];
+      if (dims) {
+        if (view.contour && isContour(person, width, height, i)) color = CYAN;
+        else if (Boolean(person[i]) === view.invert) color = BLACK;
+      } else if (view.effect === "parts") color = view.table[part];
       else if (view.effect === "people") color = PEOPLE[((ids[owner] ?? 1) + PEOPLE.length - 1) % PEOPLE.length];
-      else if (part < 0 || view.hidden.includes(part)) color = [0, 0, 0];
+      else if (part < 0 || view.hidden.includes(part)) color = BLACK;
       if (color) image.data.set([255 * color[0], 255 * color[1], 255 * color[2], 255], 4 * i);
     }
+    // What is half covered is not hidden.
+    if (!hides && view.edgeBlur) soften(image, view.edgeBlur * scale);
     clear(this.#mask, width, height);
     this.#mask.putImageData(image, 0, 0);
     const layer = this.#person;
     clear(layer, frameWidth, frameHeight);
-    layer.imageSmoothingEnabled = !hides; // what is half covered is not hidden
+    layer.imageSmoothingEnabled = !hides;
     layer.drawImage(this.#mask.canvas, 0, 0, frameWidth, frameHeight);
     layer.imageSmoothingEnabled = true;
     if (!hides) return;
@@ -261,5 +269,58 @@ export class PlainCompositor {
         if (sure >= confidence) put(first + i, first + i, sides[i], 0.4 + 0.6 * sure, radius);
       }
     }
+  }
+}
+
+/**
+ * Whether a cell is on the line along the border of an area, as BodyPix draws it: above a cell of the area one of whose
+ * diagonal neighbours is outside. ref: `contour` in pysrc/bodylens/draw.py
+ * @param {Uint8Array} inside @param {number} width cells @param {number} height @param {number} i number of the cell
+ */
+function isContour(inside, width, height, i) {
+  const [x, y] = [i % width, Math.floor(i / width) + 1];
+  if (y >= height - 1) return false;
+  return [x - 1, x + 1].some((x) => {
+    if (x < 1 || x >= width - 1) return false;
+    const at = y * width + x;
+    if (!inside[at]) return false;
+    return !(inside[at - width - 1] && inside[at - width + 1] && inside[at + width - 1] && inside[at + width + 1]);
+  });
+}
+
+/**
+ * Blurs colours that are clear or opaque by a Gaussian; outside all is clear. ref: `blurred` in pysrc/bodylens/draw.py
+ * @param {ImageData} image @param {number} sigma cells
+ */
+function soften({ data, width, height }, sigma) {
+  const reach = Math.ceil(3 * sigma);
+  const weights = Array.from({ length: reach + 1 }, (_, step) => Math.exp(-0.5 * (step / sigma) ** 2));
+  const total = 2 * weights.reduce((sum, weight) => sum + weight, 0) - weights[0];
+  let from = Float32Array.from(data);
+  for (const [along, count, across, lines] of [
+    [4, width, 4 * width, height],
+    [4 * width, height, 4, width],
+  ]) {
+    const to = new Float32Array(from.length);
+    for (let line = 0; line < lines; line++) {
+      for (let at = 0; at < count; at++) {
+        const into = line * across + at * along;
+        const last = Math.min(at + reach, count - 1);
+        for (let other = Math.max(at - reach, 0); other <= last; other++) {
+          const source = line * across + other * along;
+          const alpha = from[source + 3];
+          if (!alpha) continue; // and no colour, either
+          const weight = weights[Math.abs(other - at)] / total;
+          for (let part = 0; part < 3; part++) to[into + part] += weight * from[source + part];
+          to[into + 3] += weight * alpha;
+        }
+      }
+    }
+    from = to;
+  }
+  for (let i = 0; i < data.length; i += 4) {
+    const alpha = from[i + 3];
+    for (let part = 0; part < 3; part++) data[i + part] = alpha ? (255 * from[i + part]) / alpha : 0;
+    data[i + 3] = alpha;
   }
 }

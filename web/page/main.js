@@ -454,6 +454,7 @@ class App {
     stats: ({ stats, python }) => {
       if (python) this.python.heap = python;
       this.stats = { ...this.stats, ...stats };
+      document.documentElement.dataset.drawing = stats.drawing;
       this.stage.speed(stats);
       void this.#cool(stats.pace ?? null);
       if (this.running && stats.frames.out > SMOOTH) void this.#keep();
