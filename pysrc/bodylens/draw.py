@@ -152,30 +152,35 @@ def to_colored_parts(
 
 def draw_mask(
     image: Picture,
-    mask: Picture | None,
+    mask: Picture | Labels | Where | Sequence[Labels | Where] | None,
     opacity: float = 0.7,
     blur: float = 0,
     flip_horizontal: bool = False,
+    mask_background: bool = True,
 ) -> Picture:
     """Lay a mask over a picture.
 
     Args:
         image: (h, w, 3).
-        mask: (h, w, 4), as `to_mask` and `to_colored_parts` give it; None leaves the picture as it is.
+        mask: (h, w, 4), as `to_mask` and `to_colored_parts` give it, or what `to_mask` takes; None leaves the picture
+            as it is.
         opacity: 0 … 1.
         blur: of the mask, pixels, 0 … 20.
         flip_horizontal: mirror the result.
+        mask_background: of maps of persons: cover the background; False covers the persons.
 
     Raises:
-        ValueError: the sizes differ, or a number is out of range.
+        ValueError: the sizes differ, a number is out of range, or there is no map.
 
     """
     number("opacity", opacity, 0, 1)
     number("blur", blur, 0, 20)
     out: NDArray[Any] = image
     if mask is not None:
-        _require_same(image, mask)
-        layer = blurred(_premultiplied(mask), blur, fade=True)
+        coloured = isinstance(mask, np.ndarray) and mask.ndim == 3
+        colours: Any = mask if coloured else to_mask(mask, mask_background=mask_background)
+        _require_same(image, colours)
+        layer = blurred(_premultiplied(colours), blur, fade=True)
         out = _bytes(image * (1 - layer[..., 3:] * np.float32(opacity)) + layer[..., :3] * np.float32(255 * opacity))
     return _flipped(out, flip_horizontal)
 

@@ -56,6 +56,16 @@ def test_the_background_is_covered_by_default_and_persons_when_asked():
     assert draw.to_mask(SQUARE.astype(np.uint8), mask_background=False)[20, 30].tolist() == [0, 0, 0, 255]
 
 
+@pytest.mark.parametrize("cover", [{}, {"mask_background": False}], ids=["the background", "persons"])
+def test_a_map_of_persons_is_drawn_as_its_mask(cover):
+    person = np.zeros(GREY.shape[:2], np.uint8)
+    person[10:20, 5:30] = 1
+    want = draw.draw_mask(GREY, draw.to_mask(person, **cover))
+    assert (want != GREY).any(axis=-1)[0, 0] == (not cover)
+    for given in (person, person > 0, [person]):
+        np.testing.assert_array_equal(draw.draw_mask(GREY, given, **cover), want)
+
+
 def test_several_masks_are_drawn_one_over_the_other():
     left, right = SQUARE.copy(), SQUARE.copy()
     left[:, 30:], right[:, :30] = False, False
