@@ -21,8 +21,8 @@ setInterval(() => {
 }, 250);
 """
 # Seconds, on a fast machine: what takes its time on a fast network as well is let off.
-SOON = 15  # until something is told
-QUIET = 12  # in which nothing may move before a person takes it for stuck
+SOON = 10  # until something is told
+QUIET = 10  # in which nothing may move before a person takes it for stuck
 PATIENCE = 500
 
 
