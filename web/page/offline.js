@@ -84,7 +84,6 @@ export class Offline {
         if (data?.loading && data.loading === missing[file]?.url) show(data.part);
       };
       navigator.serviceWorker.addEventListener("message", hear, done);
-      show(0);
       bar.hidden = false;
       for (; file < missing.length; file++) {
         const { url, bytes } = missing[file];
