@@ -221,5 +221,5 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"  A first visit with {arguments.models[0]} loads {first_visit(files, arguments.models[0]) / 1e6:.1f} MB.")
     print(f"  The largest file is {largest}: {files[largest].size / 1e6:.1f} MB, and hosts allow {LIMIT / 1e6:.1f}.")
     print(f"  sha256 of {INTEGRITY}, which holds that of every file: {files[INTEGRITY].sha256}")
-    print(f"  Try it: python -m http.server --bind 127.0.0.1 --directory {out}")
+    print(f"  Try it: python3 -m http.server --bind 127.0.0.1 --directory {out}")
     return 0

@@ -1,13 +1,19 @@
 """The command line: `bodylens serve`, `bodylens build`, `bodylens models …`, `bodylens run …`."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
-from bodylens_models import command as models
-from bodylens_models.store import ModelUnavailable
-from bodylens_server import build, run, serve
-from bodylens_server.errors import Failure
+try:
+    from bodylens_models import command as models
+    from bodylens_models.store import ModelUnavailable
+    from bodylens_server import build, run, serve
+    from bodylens_server.errors import Failure
+except ModuleNotFoundError as error:  # installed without what the commands need
+    sys.exit(
+        f'bodylens: {error.name} is missing: install bodylens with the extra "server", as in pip install ".[server]"'
+    )
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -26,6 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = make_parser().parse_args(arguments)
     try:
         return int(parsed.run(parsed))
+    except BrokenPipeError:
+        # Whoever read has heard enough, as in `bodylens models | head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (Failure, ModelUnavailable, OSError, ValueError) as error:
         # Those of our modules say what to do; a traceback would only hide it.
         print(f"bodylens: {error}", file=sys.stderr)

@@ -52,6 +52,23 @@ def test_an_unknown_model_is_one_sentence(cache, capsys):
     assert told.count("\n") == 1
 
 
+def test_an_installation_without_what_the_commands_need_says_what_to_install():
+    code = "import sys; sys.modules['starlette'] = None; import bodylens_server.command"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("bodylens: starlette")
+    assert 'install bodylens with the extra "server"' in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_reader_who_has_heard_enough_is_no_error():
+    command = [sys.executable, "-m", "bodylens_server.command", "models"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        assert process.wait(timeout=120) == 0
+        assert process.stderr.read() == ""
+
+
 def test_a_missing_source_is_one_sentence(capsys, tmp_path):
     assert main(["run", str(tmp_path / "missing.jpg")]) == 2
     told = capsys.readouterr().err
