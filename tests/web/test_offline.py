@@ -84,7 +84,7 @@ def test_it_says_how_much_of_a_large_file_has_come(visit, wait_state, halving_ho
     assert 0 < page.evaluate("document.querySelector('#offline-bar').value") < 0.1
     assert page.locator("#offline-keep", has_text="Stop").is_visible()
     halving_host.opened.set()
-    status(page, "All models work without a network now", 180)
+    status(page, "All models work without a network now")
     assert page.inner_text("#offline-progress") == ""
     wait_state(page, "ready")
 
