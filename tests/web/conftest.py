@@ -148,7 +148,7 @@ class HalvingHandler(BareHandler):
         if "/models/selfie" in self.path:
             outputfile.write(source.read(os.fstat(source.fileno()).st_size // 2))
             outputfile.flush()
-            self.server.opened.wait(60)
+            self.server.opened.wait(240)
         super().copyfile(source, outputfile)
 
 

@@ -111,7 +111,7 @@ def test_every_network_that_a_visit_came_to_is_kept(open_browser, served, wait_s
     wait_state(page, "running", timeout=120)
     page.wait_for_selector("html[data-kept=yes]", state="attached", timeout=120_000)
     page.evaluate("bodylens.settings.set('model', 'selfie-general')")  # and another model, later
-    until(page, f"{KEPT}().then((urls) => urls.some((url) => url.includes('/selfie-general')))", 120)
+    until(page, f"{KEPT}().then((urls) => urls.some((url) => url.includes('/selfie-general')))")
     page.close()
     served.stop()
 

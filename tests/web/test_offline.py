@@ -80,7 +80,7 @@ def test_it_says_how_much_of_a_large_file_has_come(visit, wait_state, halving_ho
     page.click("#offline-keep")
     # Half of the first file is here, and the other half is held back.
     said = page.locator("#offline-progress", has_text=re.compile(r"0\.[1-9] MB of \d+ MB \(\d %\), file 1 of \d+"))
-    said.wait_for(timeout=60_000)
+    said.wait_for()
     assert 0 < page.evaluate("document.querySelector('#offline-bar').value") < 0.1
     assert page.locator("#offline-keep", has_text="Stop").is_visible()
     halving_host.opened.set()
