@@ -71,8 +71,9 @@ export class Engine {
 
   /** @param {Message} message to the engine @param {Transferable[]} [transfer] */
   send(message, transfer = []) {
-    if (message.type === "source" && this.#engine) this.#changing++;
-    this.#engine?.postMessage(message, transfer);
+    if (!this.#engine) return;
+    this.#engine.postMessage(message, transfer); // throws where something cannot be handed over
+    if (message.type === "source") this.#changing++;
   }
 
   /** The drawn canvas as a file. @returns {Promise<Blob>} */
