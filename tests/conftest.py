@@ -53,6 +53,11 @@ class Anew:
             with contextlib.suppress(Exception):  # what has died cannot be ended in an orderly way
                 state.teardown_exact(None)
 
+    def pytest_terminal_summary(self, terminalreporter):
+        for report in terminalreporter.stats.get("rerun", []):
+            terminalreporter.section(f"why {report.nodeid} was tried again")
+            terminalreporter.write_line(report.longreprtext)
+
 
 class Served:
     """A `bodylens serve` of its own: its process, all that it has said so far, and its addresses.
