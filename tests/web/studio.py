@@ -11,7 +11,6 @@ STUDIO = """async () => {
   const { app } = JSON.parse(home.querySelector('meta[name="bodylens:site"]').content);
   const load = (name) => import(new URL(`${app}/engine/${name}.js`.replace("//", "/"), location.origin));
   const { Compositor } = await load("compositor");
-  const { PlainCompositor } = await load("plain");
   const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const bitmap = ({ width, height, data }) =>
     createImageBitmap(new ImageData(new Uint8ClampedArray(bytes(data).buffer), width, height));
@@ -25,8 +24,8 @@ STUDIO = """async () => {
     offsets: offsets && read(offsets),
   });
   globalThis.studio = { Compositor, bitmap, png, read };
-  globalThis.draw = async ({ frame, mask, view, bodies, plain }) => {
-    const compositor = new (plain ? PlainCompositor : Compositor)(new OffscreenCanvas(1, 1));
+  globalThis.draw = async ({ frame, mask, view, bodies }) => {
+    const compositor = new Compositor(new OffscreenCanvas(1, 1));
     const image = await bitmap(frame);
     if (view.picture) view.picture = await bitmap(view.picture);
     compositor.draw(image, frame.width, frame.height, mask && read(mask), view, bodies && body(bodies));
@@ -64,7 +63,7 @@ def unpacked(png):
     return cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA if image.shape[2] == 4 else cv2.COLOR_BGR2RGB)
 
 
-def draw_in(studio, frame, mask, bodies=None, without_gpu=False, **view):
+def draw_in(studio, frame, mask, bodies=None, **view):
     """Draw a frame (h, w, 3) uint8 with a mask as `packed` gives it; gives (h, w, 3 or 4) uint8."""
-    given = {"frame": picture(frame), "mask": mask, "view": view, "bodies": bodies, "plain": without_gpu}
+    given = {"frame": picture(frame), "mask": mask, "view": view, "bodies": bodies}
     return unpacked(studio.evaluate("(given) => draw(given)", given))

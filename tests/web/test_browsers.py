@@ -1,6 +1,5 @@
 """Browsers that lack something: with each feature switched off in Chromium a mask is drawn all the same."""
 
-import numpy as np
 import pytest
 from drawn import frames_out, snapshot
 from waiting import until
@@ -15,6 +14,7 @@ NO_WEBGL2 = """{
     return kind === "webgl2" ? null : getContext.call(this, kind, ...options);
   };
 }"""
+NO_CANVAS = "delete HTMLCanvasElement.prototype.transferControlToOffscreen"
 NO_ISOLATION = """
   Object.defineProperty(globalThis, "crossOriginIsolated", { value: false });
   delete globalThis.SharedArrayBuffer"""
@@ -66,68 +66,6 @@ def test_without_a_stream_of_frames(visit, wait_state, page, worker):
     masked(visit(CAMERA, script=page, worker=worker), wait_state, frames=10)
 
 
-@pytest.mark.parametrize("source", [CAMERA, SAMPLE])
-def test_without_webgl2_in_workers(visit, wait_state, source):
-    opened = visit(source, worker=NO_WEBGL2)
-    assert masked(opened, wait_state)["drawing"] == "2d"
-
-
-def test_with_webgl2_in_workers_nothing_is_said_of_a_2d_canvas(visit, wait_state):
-    opened = visit("?source=sample&effect=pixelate&backend=wasm")
-    wait_state(opened.page, "running")
-    frames_out(opened.page, 3)
-    assert opened.page.locator(".plain-only").filter(visible=True).count() == 0
-
-
-def test_without_webgl2_in_workers_a_skeleton_is_drawn_as_well(visit, wait_state):
-    opened = visit("?source=sample&effect=mask&opacity=0&model=blazepose-full&backend=wasm", worker=NO_WEBGL2)
-    wait_state(opened.page, "running")
-    frames_out(opened.page, 3)
-    drawn = snapshot(opened.page)[..., :3].astype(int)
-    opened.page.evaluate("bodylens.settings.set('skeleton', false)")
-    frames_out(opened.page, opened.page.evaluate("bodylens.stats().frames.out") + 3)
-    changed = abs(drawn - snapshot(opened.page)[..., :3]).max(-1) > 25
-    assert 0.001 < changed.mean() < 0.2
-    # Where it was drawn are the keypoints.
-    for point in opened.page.evaluate("bodylens.latest().people[0].keypoints"):
-        if point["score"] > 0.9:
-            x, y = round(point["x"]), round(point["y"])
-            assert changed[max(y - 4, 0) : y + 5, max(x - 4, 0) : x + 5].any(), point
-
-
-def test_without_webgl2_in_workers_what_is_to_be_hidden_is_hidden(visit, wait_state):
-    hidden = []
-    for effect in ("none", "hide", "pixelate"):
-        opened = visit(f"?source=sample&effect={effect}&skeleton=0&backend=wasm", worker=NO_WEBGL2)
-        wait_state(opened.page, "running")
-        frames_out(opened.page, 3)
-        # What the settings offer and a 2D canvas does not is said.
-        assert opened.page.locator(".plain-only").filter(visible=True).count() == (effect != "none")
-        hidden.append(snapshot(opened.page)[60:160, 180:270, :3].astype(int))  # the face
-    plain, *others = hidden
-    for covered in others:
-        assert abs(covered - plain).mean() > 8
-        cells = abs(np.diff(covered, axis=1)).max(-1) > 4
-        assert cells.mean() < 0.2, "large cells of one colour"
-
-
-@pytest.mark.parametrize("model", ["blazepose-full", "movenet-lightning"])
-def test_without_webgl2_in_workers_parts_have_their_own_colours(visit, wait_state, model):
-    table = ",".join(f"{10 * i:02x}00ff" for i in range(24))
-    view = f"effect=parts&opacity=1&edgeblur=0&skeleton=0&table={table}"
-    opened = visit(f"?source=sample&{view}&model={model}&backend=wasm", worker=NO_WEBGL2)
-    wait_state(opened.page, "running")
-    frames_out(opened.page, 3)
-    drawn = snapshot(opened.page)[..., :3].astype(int)
-    coloured = (drawn[..., 1] == 0) & (drawn[..., 2] == 255)
-    assert len(np.unique(drawn[coloured][:, 0] // 10)) > 5
-    points = {point["name"]: point for point in opened.page.evaluate("bodylens.latest().people[0].keypoints")}
-    for name in ("nose", "left_eye", "right_eye"):
-        x, y = round(points[name]["x"]), round(points[name]["y"])
-        assert coloured[y, x], name
-        assert drawn[y, x, 0] in (0, 10), "the left or the right face"
-
-
 def test_without_jspi_webgpu_takes_the_other_bundle(visit, wait_state):
     opened = visit(
         SAMPLE.replace("wasm", "webgpu"), worker="delete WebAssembly.Suspending; delete WebAssembly.promising"
@@ -156,13 +94,24 @@ def test_without_streams_into_files_python_is_kept_all_the_same(visit, wait_stat
     assert len(again.page.evaluate(names)) == 1
 
 
-def test_without_a_canvas_for_workers_it_names_the_browsers_that_have_one(visit):
-    opened = visit(CAMERA, script="delete HTMLCanvasElement.prototype.transferControlToOffscreen")
+@pytest.mark.parametrize(
+    ("page", "worker", "title"),
+    [
+        pytest.param(NO_CANVAS, "", "This browser is too old", id="no canvas for workers"),
+        pytest.param("", NO_WEBGL2, "The picture cannot be drawn", id="no WebGL2 in workers"),
+    ],
+)
+def test_a_browser_that_cannot_draw_in_workers_is_told_which_ones_can(visit, page, worker, title):
+    opened = visit(CAMERA, script=page, worker=worker)
     opened.page.wait_for_selector('html[data-state="error"]', state="attached")
     text = opened.page.inner_text("#message-card")
-    assert "This browser is too old" in text
-    for browser in ("Chrome", "Edge", "Firefox", "Safari 16.4"):
+    assert title in text
+    for browser in ("Chrome or Edge 111", "Firefox 121", "Safari 17"):
         assert browser in text
+    # No other source would help: the message stays.
+    opened.page.evaluate("document.querySelector('button[data-source=sample]').click()")
+    assert opened.state == "error"
+    assert opened.page.locator("#message-card").is_visible()
 
 
 @pytest.mark.parametrize(

@@ -267,4 +267,4 @@ def test_a_browser_without_webgl2_is_told_so(studio):
           try { new studio.Compositor(canvas); } catch (error) { return error.message; }
         }"""
     )
-    assert message == "This browser gives no WebGL2 in workers, which drawing the picture well needs."
+    assert message == "getContext('webgl2') gave nothing in a worker."

@@ -73,7 +73,7 @@ def test_a_link_cuts_a_person_out(browser, server):
     assert browser.evaluate("bodylens.latest().people.length") == 1
     assert browser.evaluate("crossOriginIsolated")
     stats = browser.evaluate("bodylens.stats()")
-    print(f"\n{type(browser).__name__}: drawn with {stats['drawing']}, {stats['threads']} threads")
+    print(f"\n{type(browser).__name__}: {stats['threads']} threads")
 
 
 def test_a_camera_is_seen_and_its_frames_are_closed(browser, server):

@@ -52,11 +52,7 @@ const LATE = 256;
  *   like the mask and cover `region` as it does
  */
 
-/** Workers have no WebGL2 here. */
-export class NoWebGL2 extends Error {}
-
 export class Compositor {
-  kind = "webgl2";
   /** @type {WebGL2RenderingContext} */
   #gl;
   /** @type {ReturnType<Compositor["build"]>} */
@@ -80,7 +76,7 @@ export class Compositor {
   constructor(canvas, on = {}) {
     this.canvas = canvas;
     const gl = canvas.getContext("webgl2", { antialias: false, depth: false, powerPreference: "high-performance" });
-    if (!gl) throw new NoWebGL2("This browser gives no WebGL2 in workers, which drawing the picture well needs.");
+    if (!gl) throw new Error("getContext('webgl2') gave nothing in a worker.");
     this.#gl = gl;
     this.#made = this.build();
     const { signal } = this.#listeners;

@@ -2,12 +2,11 @@
 import { countDownloads, countMemories, downloaded } from "../downloads.js";
 import { unpack } from "../people.js";
 import { serveClient } from "./clients.js";
-import { Compositor, NoWebGL2 } from "./compositor.js";
+import { Compositor } from "./compositor.js";
 import { Decider } from "./decider.js";
 import { Frames } from "./frames.js";
 import { Masks, unite } from "./masks.js";
 import { maskMatrix, ModelMissing, Networks, ProviderMissing, ProviderWrong } from "./networks.js";
-import { PlainCompositor } from "./plain.js";
 import { Stats } from "./stats.js";
 
 /** @typedef {import("./decider.js").Request} Request */
@@ -26,20 +25,6 @@ const heap = countMemories();
 function fail(code, error, action) {
   const message = error instanceof Error ? error.message : String(error);
   scope.postMessage({ type: "error", code, message, action });
-}
-
-/**
- * The best that this browser can draw with.
- * @param {OffscreenCanvas} canvas @param {{lost: () => void, restored: () => void}} on
- * @returns {Compositor | PlainCompositor}
- */
-function openCompositor(canvas, on) {
-  try {
-    return new Compositor(canvas, on);
-  } catch (error) {
-    if (error instanceof NoWebGL2) return new PlainCompositor(canvas);
-    throw error;
-  }
 }
 
 class Engine {
@@ -80,7 +65,7 @@ class Engine {
    */
   constructor({ site, backend, model, options, canvas, python, patient }) {
     this.backend = backend;
-    this.compositor = openCompositor(canvas, {
+    this.compositor = new Compositor(canvas, {
       lost: () => fail("graphics-lost", "The graphics driver took the canvas away; it comes back by itself.", ""),
       restored: () => scope.postMessage({ type: "restored" }),
     });
@@ -316,11 +301,10 @@ class Engine {
     if (now - this.#reported < REPORT) return;
     this.#reported = now;
     const { fps, latency, pace, out } = this.stats;
-    const { kind: drawing } = this.compositor;
     const frames = { ...this.frames.counts, out };
     scope.postMessage({
       type: "stats",
-      stats: { fps, latency, pace, frames, bytes: downloaded(), heap: heap(), backend: this.backend, drawing },
+      stats: { fps, latency, pace, frames, bytes: downloaded(), heap: heap(), backend: this.backend },
       python: this.decider.heap,
     });
     // A system may come to a network only with its first frames, and a person to another model at any time.

@@ -28,6 +28,9 @@ const SETTLED = 100;
 /** Frames after which there is time for other things. */
 const SMOOTH = 10;
 
+/** Messages that no other source or setting helps against. */
+const FINAL = ["browser-old", "no-webgl2"];
+
 /** Messages that go away by themselves once pictures come again. */
 const PASSING = ["frame", "stalled", "graphics-lost"];
 
@@ -207,6 +210,7 @@ class App {
    */
   async open(open, address) {
     const { settings } = this;
+    if (this.problem && FINAL.includes(this.problem.code)) return;
     const opening = ++this.#openings;
     const before = settings.get("source");
     if (before && before !== address) settings.forget("mirror");
@@ -454,7 +458,6 @@ class App {
     stats: ({ stats, python }) => {
       if (python) this.python.heap = python;
       this.stats = { ...this.stats, ...stats };
-      document.documentElement.dataset.drawing = stats.drawing;
       this.stage.speed(stats);
       void this.#cool(stats.pace ?? null);
       if (this.running && stats.frames.out > SMOOTH) void this.#keep();

@@ -90,7 +90,7 @@ const SENTENCES = {
     title: "This browser is too old",
     text:
       "bodylens draws outside the page's main thread, which this browser cannot do. " +
-      "Please use Chrome or Edge 111, Firefox 121, Safari 16.4 or a later one.",
+      "Please use Chrome or Edge 111, Firefox 121, Safari 17 or a later one.",
     actions: ["reload"],
   },
   "no-webgpu": {
@@ -115,7 +115,9 @@ const SENTENCES = {
   },
   "no-webgl2": {
     title: "The picture cannot be drawn",
-    text: "Nothing can be drawn in this browser's workers. Switch hardware acceleration on, or use a current browser.",
+    text:
+      "This browser gives no WebGL2 in workers. Switch hardware acceleration on, or use Chrome or Edge 111, " +
+      "Firefox 121, Safari 17 or a later one.",
     actions: ["reload"],
   },
   "graphics-lost": {
