@@ -1,5 +1,6 @@
 """People as plain records: the JSON object of a frame, and the one array in which they leave the Python worker."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,24 +17,29 @@ def _rounded(values: NDArray[np.float32], digits: int) -> Any:  # noqa: ANN401
     return np.round(values.astype(np.float64), digits).tolist()
 
 
-def to_record(people: People, mask: NDArray[np.float32] | None = None) -> dict[str, Any]:
+def to_record(
+    people: People, mask: NDArray[np.float32] | None = None, masks: Sequence[NDArray[np.float32]] | None = None
+) -> dict[str, Any]:
     """Give a frame's people as an object that JSON can hold.
 
     Args:
         people: n persons with k keypoints.
         mask: (height, width) float32 as `People.read_mask` gives it, to be included thresholded; None leaves it out.
+        masks: one for each person, likewise.
 
     Returns:
         `{"frame": {"index", "time", "width", "height"}, "people": [{"id", "score", "box": [x, y, w, h],
-        "keypoints": [{"name", "x", "y", "z"?, "score"}], "world"?: [{"name", "x", "y", "z", "score"}]}],
-        "mask"?: {"width", "height", "rle"}}`: pixels of the frame, seconds, metres for world; `rle` as in
-        `bodylens.rle`.
+        "keypoints": [{"name", "x", "y", "z"?, "score", "presence"?}], "world"?: [{"name", "x", "y", "z", "score"}]}],
+        "mask"?: {"width", "height", "rle"}, "masks"?: [{"width", "height", "rle"}]}`: pixels of the frame as it was
+        given, never mirrored, seconds, metres for world; `presence` where a system tells hidden keypoints from those
+        outside the picture; `rle` as in `bodylens.rle`.
 
     """
     frame = people.frame
     boxes, scores = _rounded(people.boxes, 2), _rounded(people.scores, 4)
     keypoints, keypoint_scores = _rounded(people.keypoints, 2), _rounded(people.keypoint_scores, 4)
     world = None if people.world is None else _rounded(people.world, 4)
+    presence = None if people.presence is None else _rounded(people.presence, 4)
     persons: list[dict[str, Any]] = []
     for i in range(len(people)):
         points = zip(people.names, keypoints[i], keypoint_scores[i], strict=True)
@@ -43,6 +49,9 @@ def to_record(people: People, mask: NDArray[np.float32] | None = None) -> dict[s
             "box": boxes[i],
             "keypoints": [_point(name, at, score) for name, at, score in points],
         }
+        if presence is not None:
+            for point, value in zip(person["keypoints"], presence[i], strict=True):
+                point["presence"] = value
         if world is not None:
             points = zip(people.names, world[i], keypoint_scores[i], strict=True)
             person["world"] = [_point(name, at, score) for name, at, score in points]
@@ -51,10 +60,16 @@ def to_record(people: People, mask: NDArray[np.float32] | None = None) -> dict[s
         "frame": {"index": frame.index, "time": frame.time, "width": frame.width, "height": frame.height},
         "people": persons,
     }
+    threshold = people.masks[0].threshold if people.masks else 0.5
     if mask is not None:
-        threshold = people.masks[0].threshold if people.masks else 0.5
-        record["mask"] = {"width": mask.shape[1], "height": mask.shape[0], "rle": rle.encode(mask >= threshold)}
+        record["mask"] = _encoded(mask >= threshold)
+    if masks is not None:
+        record["masks"] = [_encoded(one >= threshold) for one in masks]
     return record
+
+
+def _encoded(mask: NDArray[np.bool_]) -> dict[str, Any]:
+    return {"width": mask.shape[1], "height": mask.shape[0], "rle": rle.encode(mask)}
 
 
 def _point(name: str, at: list[float], score: float) -> dict[str, Any]:

@@ -130,5 +130,7 @@ def _make(systems: dict[str, str], kind: str, model: str, options: dict[str, Any
     known = _options(system)
     for name in options:
         if name not in known:
-            raise TypeError(f"{model} has no option {name!r}; it knows {', '.join(known)}")
+            near = get_close_matches(name, known, n=2, cutoff=0.7)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"it knows {', '.join(known)}"
+            raise TypeError(f"{model} has no option {name!r}; {hint}")
     return system(model, **options)

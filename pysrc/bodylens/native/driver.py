@@ -3,7 +3,6 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -16,6 +15,7 @@ from bodylens.options import number
 from bodylens.people import People
 from bodylens.personlab import sigmoid
 from bodylens.pipeline import Infer, Inferred, Keep, Pipeline, finish
+from bodylens.pixels import as_rgb
 from bodylens.region import Region
 from bodylens.smoothing import blend_masks
 from bodylens_models import catalogue, store
@@ -166,7 +166,7 @@ def summarise(handle: int, pixels: NDArray[np.float32], region: Region, keep: Ke
 class Estimator:
     """Runs a pipeline: call `estimate` once a picture.
 
-    Pictures are (h, w, 3) uint8 RGB; (h, w, 4) RGBA and (h, w) grey are taken as well.
+    Pictures are (h, w, 3) uint8 RGB; (h, w, 4) RGBA, composited over white, and (h, w) grey are taken as well.
     """
 
     # Whether networks with an open input size run here.
@@ -220,22 +220,3 @@ class Detector(Estimator):
     """What `bodylens.create_detector` gives."""
 
     estimate_poses = Estimator.estimate
-
-
-def as_rgb(image: Any) -> NDArray[np.uint8]:  # noqa: ANN401
-    """Take what people call a picture to (h, w, 3) uint8 RGB.
-
-    Raises:
-        ValueError: it is not one; the message says what came and what is wanted.
-
-    """
-    pixels = np.asarray(image)
-    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] not in (1, 3, 4)):
-        raise ValueError(
-            f"a picture is an array (height, width, 3) of uint8 in RGB order, not {pixels.shape} of {pixels.dtype}"
-        )
-    if not pixels.size:
-        raise ValueError(f"the picture is empty: its shape is {pixels.shape}")
-    if pixels.ndim == 2 or pixels.shape[2] == 1:
-        return np.repeat(pixels.reshape(*pixels.shape[:2], 1), 3, axis=2)
-    return np.ascontiguousarray(pixels[..., :3])

@@ -1,116 +1,130 @@
-"""Pictures and video files as sequences of RGB arrays."""
+"""Image and video files as sequences of RGB arrays."""
 
+import queue
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
+from bodylens.native.picture import Picture, animation, is_animated, open_image, read_picture
+from bodylens.native.video import Video
 
-Picture = NDArray[np.uint8]
+__all__ = ["Picture", "frames", "is_still", "prefetched", "rate", "read_picture"]
 
-
-def read_picture(path: str | Path) -> Picture:
-    """Read a picture file as (h, w, 3) uint8 RGB, turned upright as its EXIF says.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it is not a picture that OpenCV can read.
-
-    """
-    path = Path(path)
-    picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if path.stat().st_size else None
-    if picture is None:
-        raise ValueError(f"{path} is not a picture in a format that can be read here (JPEG, PNG, WebP, BMP, TIFF …)")
-    return np.ascontiguousarray(picture[..., ::-1].astype(np.uint8, copy=False))
-
-
-def write_picture(path: str | Path, picture: Picture) -> None:
-    """Write (h, w, 3) RGB, (h, w, 4) RGBA or (h, w) grey uint8; the file's ending says the format.
-
-    Raises:
-        ValueError: the ending is unknown.
-
-    """
-    path = Path(path)
-    order = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
-    pixels = picture if picture.ndim == 2 else cv2.cvtColor(picture, order[picture.shape[2]])
-    if not cv2.haveImageWriter(str(path)):
-        raise ValueError(f"{path}: no picture format has this ending; use .png or .jpg")
-    done, data = cv2.imencode(path.suffix, pixels)
-    if not done:
-        raise ValueError(f"{path}: this picture cannot be written as {path.suffix}")
-    data.tofile(path)
+Item = TypeVar("Item")
 
 
 def frames(source: str | Path) -> Iterator[tuple[Picture, float]]:
-    """Go through a picture (one frame) or a video file: each frame with its time in seconds.
+    """Go through an image (one frame), an animation (GIF, PNG, WebP) or a video file: each frame with its time.
+
+    Frames are upright and of the size at which they are shown, each of its own size where that changes. Times are the
+    frames' own presentation times in seconds, as the file has them: a recording that begins at 5 s gives 5.0 first.
+    They always grow; where a file's times begin anew they go on from there. Alpha is composited over white.
+
+    Args:
+        source: of the file.
+
+    Yields:
+        A frame, (h, w, 3) uint8 RGB, and its time.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is neither a picture nor a video that can be read.
+        IsADirectoryError: it is a folder.
+        ValueError: it is neither an image nor a video that can be read, or is damaged; the message says how far it got.
+
+    """
+    path = existing(source)
+    image = open_image(path)
+    if image is None:
+        with Video(path) as video:
+            yield from video.frames()
+        return
+    with image:
+        if is_animated(image):
+            yield from animation(image, path)
+            return
+    yield read_picture(path), 0.0
+
+
+def is_still(source: str | Path) -> bool:
+    """Say whether a file is an image without movement; raises as `frames` does."""
+    path = existing(source)
+    image = open_image(path)
+    if image is None:
+        return False
+    with image:
+        return not is_animated(image)
+
+
+def rate(source: str | Path) -> float:
+    """Return a video's frames per second, on average; 30 for images, and where a video does not say."""
+    path = existing(source)
+    image = open_image(path)
+    if image is not None:
+        image.close()
+        return 30.0
+    with Video(path) as video:
+        return video.rate
+
+
+def existing(source: str | Path) -> Path:
+    """Return the path of a file that there is.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        IsADirectoryError: it is a folder.
 
     """
     path = Path(source)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: name one picture or video file in it")
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
-    if cv2.haveImageReader(str(path)):
-        yield read_picture(path), 0.0
-        return
-    video = cv2.VideoCapture(str(path))
-    try:
-        if not video.isOpened():
-            raise ValueError(f"{path} is neither a picture nor a video in a format that can be read here")
-        rate = video.get(cv2.CAP_PROP_FPS) or 30.0
-        index, last = 0, -1.0
+    return path
+
+
+@contextmanager
+def prefetched(items: Iterator[Item], ahead: int = 2) -> Iterator[Iterator[Item]]:
+    """Let a thread make the next items while one is worked on, as decoders do without the interpreter's lock.
+
+    Args:
+        items: to go through; what it raises is raised where its turn comes.
+        ahead: how many items wait at most.
+
+    """
+    waiting: queue.Queue[tuple[Item | None, BaseException | None]] = queue.Queue(ahead)
+    left = threading.Event()
+
+    def work() -> None:
+        end: BaseException = StopIteration()
+        try:
+            for item in items:
+                waiting.put((item, None))
+                if left.is_set():
+                    break
+        except BaseException as error:
+            end = error
+        waiting.put((None, end))
+
+    def taken() -> Iterator[Item]:
         while True:
-            time = video.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            more, picture = video.read()
-            if not more:
-                break
-            # Some containers carry no timestamps: then the frame rate says the time.
-            time = time if time > last else max(index / rate, last + 1 / rate)
-            yield cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False), time
-            index, last = index + 1, time
-        if not index:
-            raise ValueError(f"{path} holds no frame that can be read here")
-    finally:
-        video.release()
+            item, error = waiting.get()
+            if isinstance(error, StopIteration):
+                return
+            if error is not None:
+                raise error
+            yield item  # type: ignore[misc]
 
-
-def frame_rate(source: str | Path) -> float:
-    """Give a video's frames per second; 30 where it does not say."""
-    video = cv2.VideoCapture(str(source))
+    thread = threading.Thread(target=work, name="prefetch", daemon=True)
+    thread.start()
     try:
-        return float(video.get(cv2.CAP_PROP_FPS)) or 30.0
+        yield taken()
     finally:
-        video.release()
-
-
-class VideoWriter:
-    """Writes frames to a video file; its size is that of the first frame. Use it in a `with` statement."""
-
-    def __init__(self, path: str | Path, rate: float) -> None:
-        self.path = Path(path)
-        self.rate = rate
-        self.video: cv2.VideoWriter | None = None
-
-    def write(self, picture: Picture) -> None:
-        """Add a frame, (h, w, 3) RGB or (h, w) grey uint8.
-
-        Raises:
-            ValueError: the file cannot be written in the format that its ending says.
-        """
-        if self.video is None:
-            code = cv2.VideoWriter.fourcc(*("MJPG" if self.path.suffix.lower() == ".avi" else "mp4v"))
-            self.video = cv2.VideoWriter(str(self.path), code, self.rate, (picture.shape[1], picture.shape[0]))
-            if not self.video.isOpened():
-                raise ValueError(f"{self.path} cannot be written as a video; use .mp4 or .avi, in a folder that exists")
-        self.video.write(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR if picture.ndim == 2 else cv2.COLOR_RGB2BGR))
-
-    def __enter__(self) -> "VideoWriter":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self.video is not None:
-            self.video.release()
+        left.set()
+        while thread.is_alive():
+            try:
+                waiting.get(timeout=0.05)
+            except queue.Empty:
+                continue
+        thread.join()

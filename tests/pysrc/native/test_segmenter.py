@@ -98,7 +98,7 @@ def test_a_mask_can_be_read_at_another_size(segmenter, astronaut):
     ("model", "options", "error", "said"),
     [
         ("selfie-generl", {}, ValueError, "did you mean selfie-general"),
-        ("selfie-general", {"smothing": True}, TypeError, "it knows smoothing, threshold"),
+        ("selfie-general", {"smothing": True}, TypeError, "did you mean smoothing"),
     ],
 )
 def test_a_wrong_name_says_what_was_meant(model, options, error, said):
