@@ -45,6 +45,7 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
+SMALL = 1 << 16  # bytes; what is read in one go
 FOR_EVER = "public, max-age=31536000, immutable"
 ETAG = re.compile(r'(W/)?("[^"]*")')
 SINGLE_RANGE = re.compile(r"bytes=\s*(\d+-\d*|-\d+)", re.IGNORECASE | re.ASCII)
@@ -135,13 +136,14 @@ def respond(request: Request, resource: Resource, encodings: Encodings, for_ever
         return Response(status_code=304, headers=headers)
     # Content-Length counts the encoded bytes; a progress display in the page sees the decoded ones.
     headers |= {"content-type": resource.media_type, "x-decoded-length": str(resource.size)}
+    path, size = (variant, encodings.size(resource, coding)) if variant else (resource.path, resource.size)
     if variant:
         headers["content-encoding"] = coding
-        return WholeFile(variant, headers)
-    if resource.path is not None:
-        return WholeFile(resource.path, headers, ranged)
-    body = b"" if request.method == "HEAD" else resource.data
-    return Response(body, headers={**headers, "content-length": str(resource.size)})
+    if path and (size > SMALL or not variant):
+        return WholeFile(path, headers, ranged)
+    # Read at once: four hops to a thread cost more.
+    body = b"" if request.method == "HEAD" else path.read_bytes() if path else resource.data
+    return Response(body, headers={**headers, "content-length": str(size)})
 
 
 class Prefix:
@@ -170,11 +172,9 @@ def create_app(site: Site, encodings: Encodings, prefix: str = "", routes: Seque
 
     async def show(request: Request) -> Response:
         address = request.path_params["address"]
-        if not address:
-            # What was edited, or made ready, since the last visit is there at the next.
-            await run_in_threadpool(site.refresh)
-            encodings.make_in_background(site.resources())
-        found = await run_in_threadpool(site.find, address)
+        # What was edited, or made ready, since the last visit is there at the next; a hop to a thread costs more than
+        # the look whether there is something.
+        found = site.lookup(address) if site.is_current(address) else await run_in_threadpool(site.find, address)
         if found is None:
             return PlainTextResponse("There is nothing at this address.\n", 404)
         return respond(request, found[0], encodings, for_ever=found[1])

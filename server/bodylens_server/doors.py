@@ -13,9 +13,12 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
+from bodylens_server.connections import Places, max_connections
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 FINISH = 30  # seconds for the answers that are under way when the server is told to stop
 FAREWELL = 3  # seconds for the end of a connection after its last answer
+QUEUE = 1024  # connections that the system holds until there is a place
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,13 @@ def count(answers: int) -> str:
 
 
 class _Server(uvicorn.Server):
+    """A uvicorn server that bounds its connections."""
+
+    def __init__(self, config: uvicorn.Config, places: Places) -> None:
+        super().__init__(config)
+        self.places = places
+        self._accepting: list[asyncio.Task[None]] = []
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave them to who runs all of them."""
@@ -43,7 +53,23 @@ class _Server(uvicorn.Server):
     def open_answers(self) -> int:
         return len(self.server_state.tasks)
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup([])
+        for listener in sockets or []:
+            listener.setblocking(False)
+            listener.listen(QUEUE)
+            accepting = self.places.accept(listener, self.config, self.server_state)
+            self._accepting.append(asyncio.create_task(accepting))
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % 10 == 0:  # a tick is 0.1 s
+            self.places.end_overdue()
+        return await super().on_tick(counter)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for task in self._accepting:
+            task.cancel()
+        await asyncio.gather(*self._accepting, return_exceptions=True)
         parting = asyncio.create_task(self._part())
         try:
             await super().shutdown(sockets)
@@ -51,7 +77,7 @@ class _Server(uvicorn.Server):
             parting.cancel()
 
     async def _part(self) -> None:
-        """Let go of who does not answer the farewell of TLS: for a phone that sleeps asyncio waits half a minute."""
+        """Let go of who does not answer the farewell of TLS: for a phone that sleeps asyncio waits a minute."""
         since: dict[object, float] = {}
         while True:
             now = time.monotonic()
@@ -77,10 +103,14 @@ class Doors:
         self.cut = 0
         self._stopping = False
         self._listeners = [door.listener for door in doors]
+        self._places = Places(max_connections())
         self._servers = [
             _Server(
                 uvicorn.Config(
                     door.app,
+                    http="h11",
+                    # Nothing here speaks WebSocket; with such a library installed uvicorn would leave it the answer.
+                    ws="none",
                     ssl_certfile=door.certificate,
                     ssl_keyfile=door.key,
                     log_config=None,
@@ -89,7 +119,8 @@ class Doors:
                     # Whoever asks may write what he likes into X-Forwarded-*, and nothing here depends on it.
                     proxy_headers=False,
                     timeout_graceful_shutdown=FINISH,
-                )
+                ),
+                self._places,
             )
             for door in doors
         ]
@@ -124,3 +155,4 @@ class Doors:
     async def _serve(self) -> None:
         pairs = zip(self._servers, self._listeners, strict=True)
         await asyncio.gather(*(server.serve(sockets=[listener]) for server, listener in pairs))
+        await self._places.close()

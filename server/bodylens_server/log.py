@@ -7,7 +7,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -15,6 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 FORMATS = ("text", "json")
 LONGEST = 300  # characters of a path: what is longer is no address of ours
+REPEAT_S = 60.0  # seconds in which the same message is written once
+MAX_MESSAGES = 1000  # that are remembered for this
 
 logger = logging.getLogger("bodylens.access")
 
@@ -57,11 +59,40 @@ class Json(logging.Formatter):
         return json.dumps(entry_of(record))
 
 
+class Throttle(logging.Filter):
+    """Let the same message through once a minute, with how often it came meanwhile; every answer passes."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self.clock = clock
+        self._written: dict[tuple[str, str], float] = {}
+        self._held: dict[tuple[str, str], int] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether it is written."""
+        if hasattr(record, "answer"):
+            return True
+        # What asyncio adds in further lines, the socket or the task, is another each time.
+        key, now = (record.name, str(record.msg).partition("\n")[0]), self.clock()
+        if now - self._written.get(key, -REPEAT_S) < REPEAT_S:
+            self._held[key] = self._held.get(key, 0) + 1
+            return False
+        if len(self._written) > MAX_MESSAGES:
+            self._written.clear()
+            self._held.clear()
+        self._written[key] = now
+        if held := self._held.pop(key, 0):
+            record.msg, record.args = f"{record.getMessage()} ({held} more since the last of these)", ()
+        return True
+
+
 def start(form: str | None, stream: TextIO | None = None) -> None:
     """Write the log, and what the server itself has to say, to `stream` (standard error). None: only warnings."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(Json() if form == "json" else Text())
-    for name, level in (("bodylens", logging.INFO if form else logging.WARNING), ("uvicorn", logging.WARNING)):
+    handler.addFilter(Throttle())
+    levels = {"bodylens": logging.INFO if form else logging.WARNING, "uvicorn": logging.WARNING}
+    for name, level in {**levels, "asyncio": logging.WARNING}.items():
         source = logging.getLogger(name)
         source.handlers = [handler]
         source.setLevel(level)

@@ -10,6 +10,8 @@ of the models are relative to the catalogue, which names them.
 import hashlib
 import html
 import json
+import os
+import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -59,6 +61,21 @@ def served_files(folder: Path) -> Iterator[tuple[str, Path]]:
                 yield file.relative_to(folder).as_posix(), file
 
 
+def source_paths(folder: Path) -> list[str]:
+    """Return the paths that change when the application does: its folders, its files and the page itself."""
+    files = [folder / "index.html", folder / KEEPER, *(path for _, path in served_files(folder))]
+    return [*dict.fromkeys(str(path) for file in files for path in (file.parent, file))]
+
+
+def stamp(path: str) -> tuple[int, int] | None:
+    """Return what changes whenever a file is written, or a folder gains or loses one; None where there is nothing."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - a hundred for each front page: pathlib takes three times as long
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
+
+
 MASKS = ("selfie-general", "selfie-landscape")
 
 
@@ -100,21 +117,38 @@ class Site:
         self.addresses: dict[str, Any] = {}
         self.folders: dict[str, Resource] = {}
         self._files: dict[Path, Resource] = {}
+        self._sources: dict[str, tuple[int, int] | None] = {}
+        self._refreshing = threading.Lock()
         self._standing: list[object] = []
         self._catalogue: tuple[list[dict[str, Any]], Tree] = ([], {})
         self.refresh()
 
+    def is_current(self, address: str) -> bool:
+        """Return whether what `lookup` gives is still what lies on disk: a stat, for the front page one a source."""
+        if address not in self.pages:
+            resource = self.folders.get(address)
+            return resource is None or resource.is_current()
+        if [*models_standing(), *self.coming()] != self._standing:
+            return False
+        return all(stamp(path) == known for path, known in self._sources.items())
+
     def find(self, address: str) -> tuple[Resource, bool] | None:
         """Return what is at an address, relative to the site's root, and whether it may be kept for ever.
 
-        Addresses are looked up whole, never joined to a folder: there is no way out of the map.
+        Addresses are looked up whole, never joined to a folder: there is no way out of the map. After an edit the old
+        addresses are gone, and a reload shows the new ones.
         """
+        if not self.is_current(address):
+            with self._refreshing:
+                if not self.is_current(address):  # else another thread has done it
+                    self.refresh()
+        return self.lookup(address)
+
+    def lookup(self, address: str) -> tuple[Resource, bool] | None:
+        """Return the same without a look at the disk."""
         if address in self.pages:
             return self.pages[address], False
         resource = self.folders.get(address)
-        if resource and not resource.is_current():
-            self.refresh()  # a source was edited: its old address is gone, and a reload shows the new one
-            resource = self.folders.get(address)
         return (resource, True) if resource else None
 
     def resources(self) -> list[Resource]:
@@ -124,6 +158,10 @@ class Site:
     def refresh(self) -> None:
         """Read the folders again; files that did not change are not hashed again."""
         folders: dict[str, Resource] = {}
+        # Stamped before they are read: an edit meanwhile is seen at the next look.
+        sources = {path: stamp(path) for path in source_paths(self.web)}
+        standing = [*models_standing(), *self.coming()]
+        known_standing, self._standing = self._standing, []  # until all is done, nothing is current
 
         def put(name: str, tree: Tree) -> str:
             base = f"{name}/{fingerprint(tree)}/"
@@ -138,8 +176,8 @@ class Site:
         later = self.python.later
         python |= {path.name: self._file(path) for path in [*later, *(wheel.path for wheel in self.python.wheels)]}
         pyodide = put("pyodide", {**python, "pyodide-lock.json": self.lock})
-        if (standing := [*models_standing(), *self.coming()]) != self._standing:
-            self._standing, self._catalogue = standing, self._models()
+        if standing != known_standing:
+            self._catalogue = self._models()
         entries, models = self._catalogue
         folders.update({f"models/{name}": resource for name, resource in models.items()})
         catalogue = put("models", {"catalogue.json": from_bytes(json.dumps(entries).encode(), ".json")})
@@ -163,6 +201,7 @@ class Site:
             KEEPER: self._file(self.web / KEEPER),
             INTEGRITY: from_bytes(json.dumps(self._integrity()).encode(), ".json"),
         }
+        self._sources, self._standing = sources, standing
 
     def _integrity(self) -> dict[str, Any]:
         """Return what the keeper must know: every file, what the page is, and what else a first visit needs."""

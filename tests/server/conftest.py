@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bodylens_server import checkout, wheels
+from bodylens_server import certificates, checkout, wheels
 from bodylens_server.encoding import Encodings
 from bodylens_server.site import Site
 
@@ -72,6 +72,17 @@ def encodings(cache):
     encodings = Encodings()
     yield encodings
     encodings.stop()
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Write a certificate of one's own for localhost; give its paths and the root to trust."""
+    root = certificates.make_root("desk", [], [])
+    pem = certificates.make_leaf(root, ["localhost", "127.0.0.1"]).pem
+    begin = pem.index(b"-----BEGIN CERTIFICATE-----")
+    (tmp_path / "own.crt").write_bytes(pem[begin:])
+    (tmp_path / "own.key").write_bytes(pem[:begin])
+    return tmp_path / "own.crt", tmp_path / "own.key", root.der
 
 
 @pytest.fixture

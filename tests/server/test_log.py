@@ -100,7 +100,7 @@ def test_an_error_of_the_server_has_its_line_as_well(client, written, site, monk
     def broken(address):
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(site, "find", broken)
+    monkeypatch.setattr(site, "lookup", broken)
     stream = written("json")
     answer = client.get("/anything")
     assert answer.status_code == 500
@@ -119,3 +119,26 @@ def test_without_a_log_nothing_is_written(client, written):
     stream = written(None)
     client.get("/health")
     assert stream.getvalue() == ""
+
+
+def test_what_repeats_is_written_once_a_minute_with_its_count(client, written, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(log.Throttle.__init__, "__defaults__", (lambda: now[0],))
+    stream = written("text")
+    for second in range(61):
+        now[0] = second
+        log.logging.getLogger("asyncio").error("out of system resources\nsocket: %s", second)
+        client.get("/health")
+    lines = stream.getvalue().splitlines()
+    assert sum("GET /health" in line for line in lines) == 61, "answers are all written"
+    first, second = (line for line in lines if "out of system resources" in line)
+    assert "more since" not in first
+    assert lines[-2].endswith("socket: 60 (59 more since the last of these)")
+    assert second
+
+
+def test_the_memory_for_repeated_messages_is_bounded(written):
+    throttle = log.Throttle()
+    for number in range(3 * log.MAX_MESSAGES):
+        throttle.filter(log.logging.LogRecord("asyncio", 40, "", 0, f"message {number}", (), None))
+    assert len(throttle._written) <= log.MAX_MESSAGES + 1

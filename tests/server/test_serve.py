@@ -149,17 +149,6 @@ def neighbour():
     pytest.fail("no two free ports lie side by side")
 
 
-@pytest.fixture
-def own(tmp_path):
-    """Write a certificate of one's own for localhost; give its paths and the root to trust."""
-    root = certificates.make_root("desk", [], [])
-    pem = certificates.make_leaf(root, ["localhost", "127.0.0.1"]).pem
-    begin = pem.index(b"-----BEGIN CERTIFICATE-----")
-    (tmp_path / "own.crt").write_bytes(pem[begin:])
-    (tmp_path / "own.key").write_bytes(pem[:begin])
-    return tmp_path / "own.crt", tmp_path / "own.key", root.der
-
-
 def test_a_certificate_of_ones_own_is_served(serve, own):
     certificate, key, root = own
     served = serve("--cert", str(certificate), "--key", str(key))

@@ -1,5 +1,6 @@
 """The map from addresses to files."""
 
+import concurrent.futures
 import html
 import json
 import re
@@ -150,3 +151,36 @@ def test_missing_packages_are_named_with_what_to_do(cache, web, python_files, tm
     monkeypatch.setattr(checkout, "ONNXRUNTIME", tmp_path)
     with pytest.raises(Failure, match=r"ort\.wasm\.min\.mjs is missing: run `npm ci"):
         Site(python_files, web)
+
+
+def test_the_front_page_is_made_anew_only_after_a_change(site, cache, monkeypatch):
+    made = []
+    refresh = site.refresh
+    monkeypatch.setattr(site, "refresh", lambda: made.append(1) or refresh())
+    for _ in range(3):
+        site.find("")
+    assert not made
+    changes = [
+        lambda: (site.web / "index.html").write_text("<title>other</title>{{site}}"),
+        lambda: (site.web / "page/new.js").write_text("// new"),
+        lambda: (site.web / "page/new.js").unlink(),
+        lambda: (site.web / "style.css").write_text("body { margin: 1px }"),
+        lambda: (cache / "onnx").mkdir(parents=True),
+    ]
+    for count, change in enumerate(changes, 1):
+        change()
+        assert not site.is_current("")
+        site.find("")
+        assert site.is_current("")
+        assert len(made) == count
+
+
+def test_many_visitors_after_an_edit_read_it_once(site, monkeypatch):
+    made = []
+    refresh = site.refresh
+    monkeypatch.setattr(site, "refresh", lambda: made.append(1) or refresh())
+    (site.web / "style.css").write_text("body { margin: 2px }")
+    with concurrent.futures.ThreadPoolExecutor(8) as visitors:
+        found = list(visitors.map(lambda _: site.find("")[0], range(32)))
+    assert len(made) == 1
+    assert len({resource.sha256 for resource in found}) == 1
