@@ -52,6 +52,16 @@ class Terminal:
             detail = step.where if step.phase == "trouble" else size(step.done)
             self._line(f"{step.model}: {mark} ({detail})")
 
+    def share(self, what: str, done: int, total: int, origin: str = "") -> None:
+        """Show how much of something is done, in bytes; to a file it is told once."""
+        if not self.live:
+            if (what, "") not in self._told:
+                self._told.add((what, ""))
+                self._line(f"{what}: {size(total)}")
+            return
+        filled = min(24, 24 * done // max(1, total))
+        self._rewrite(f"{what}: {'█' * filled + '░' * (24 - filled)} {size(done)} of {size(total)}{origin}")
+
     def close(self) -> None:
         """End a line that is still being rewritten."""
         if self._open:
@@ -73,9 +83,7 @@ class Terminal:
             return
         self._shown = now
         if step.total:
-            filled = min(24, 24 * step.done // step.total)
-            bar = "█" * filled + "░" * (24 - filled)
-            self._rewrite(f"{step.model}: {bar} {size(step.done)} of {size(step.total)}{origin}")
+            self.share(step.model, step.done, step.total, origin)
         else:
             self._rewrite(f"{step.model}: {size(step.done)}{origin}")
 

@@ -13,7 +13,7 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bodylens_server.encoding import Encodings, NotAcceptable, negotiate
+from bodylens_server.encoding import SMALL, Encodings, NotAcceptable, negotiate
 from bodylens_server.log import AccessLog
 from bodylens_server.resource import Resource
 from bodylens_server.site import Site
@@ -45,7 +45,7 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
-SMALL = 1 << 16  # bytes; what is read in one go
+ONE_READ = 1 << 16  # bytes
 FOR_EVER = "public, max-age=31536000, immutable"
 ETAG = re.compile(r'(W/)?("[^"]*")')
 SINGLE_RANGE = re.compile(r"bytes=\s*(\d+-\d*|-\d+)", re.IGNORECASE | re.ASCII)
@@ -126,7 +126,7 @@ def respond(request: Request, resource: Resource, encodings: Encodings, for_ever
         told = "This can only be sent without the encodings that you ask for.\n"
         return PlainTextResponse(told, 406, {"vary": "Accept-Encoding"})
     variant = None if coding == "identity" else encodings.path(resource, coding)
-    # A better variant may take a variant's place: other bytes, so another tag.
+    # Another quality gives other bytes, so another tag.
     tag = f'{plain_tag[:-1]}-{"".join(variant.suffixes)[1:]}"' if variant else plain_tag
     headers["etag"] = tag
     condition = field(request, "if-match")
@@ -139,7 +139,7 @@ def respond(request: Request, resource: Resource, encodings: Encodings, for_ever
     path, size = (variant, encodings.size(resource, coding)) if variant else (resource.path, resource.size)
     if variant:
         headers["content-encoding"] = coding
-    if path and (size > SMALL or not variant):
+    if path and (size > ONE_READ or not variant):
         return WholeFile(path, headers, ranged)
     # Read at once: four hops to a thread cost more.
     body = b"" if request.method == "HEAD" else path.read_bytes() if path else resource.data
@@ -170,11 +170,17 @@ class Prefix:
 def create_app(site: Site, encodings: Encodings, prefix: str = "", routes: Sequence[Route] = ()) -> ASGIApp:
     """Return the ASGI application that serves a site, also below a prefix, and more `routes` beside it."""
 
+    def find_anew(address: str) -> tuple[Resource, bool] | None:
+        found = site.find(address)
+        # An edited source or a new catalogue; a model that has come is compressed at the next start.
+        encodings.make_all(resource for resource in site.resources() if resource.size < SMALL)
+        return found
+
     async def show(request: Request) -> Response:
         address = request.path_params["address"]
         # What was edited, or made ready, since the last visit is there at the next; a hop to a thread costs more than
         # the look whether there is something.
-        found = site.lookup(address) if site.is_current(address) else await run_in_threadpool(site.find, address)
+        found = site.lookup(address) if site.is_current(address) else await run_in_threadpool(find_anew, address)
         if found is None:
             return PlainTextResponse("There is nothing at this address.\n", 404)
         return respond(request, found[0], encodings, for_ever=found[1])

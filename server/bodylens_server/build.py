@@ -22,7 +22,7 @@ from bodylens_models.convert.error import ConversionError
 from bodylens_models.progress import Terminal
 from bodylens_server import cache, wheels
 from bodylens_server.app import HEADERS
-from bodylens_server.encoding import SUFFIXES, Encodings
+from bodylens_server.encoding import Encodings
 from bodylens_server.errors import Failure
 from bodylens_server.resource import Resource, from_bytes, from_file
 from bodylens_server.site import INTEGRITY, Site, describe
@@ -70,14 +70,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def pack(files: Files, limit: int) -> tuple[dict[str, Resource], dict[str, Resource]]:
     """Return the files with the gzipped ones among them, and those that are there gzipped alone."""
-    encodings = Encodings()
+    encodings = Encodings(gzip_level=9)
     packed, absent = {}, {}
     for name, resource in files.items():
         folder = name.split("/")[0]
         smaller = None
         # The page itself comes before there is a service worker: a second form would only be loaded once more.
         if folder != "app" and resource.size >= SMALL:
-            encodings.make(resource, SUFFIXES["gzip"])
+            encodings.make(resource, "gzip")
             if encodings.size(resource, "gzip"):
                 smaller = packed[f"{name}.gz"] = from_file(encodings.path(resource, "gzip"))
         if resource.size <= limit:

@@ -2,9 +2,8 @@
 
 import gzip
 import os
-import sys
-import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,12 +12,15 @@ import brotli
 from bodylens_server import cache
 from bodylens_server.resource import Resource
 
-SUFFIXES = {"br": ".br", "gzip": ".gz"}  # in the order of preference
-BEST = ".best.br"  # of a large file: a sixth smaller, made when all others are there
-STEP = 1 << 18  # bytes after which it may be left off
-LARGE = 2_000_000
-WORTH = 0.95  # a variant that saves less than this is not worth inflating
+CODINGS = ("br", "gzip")  # in the order of preference
+# Brotli's quality up to so many bytes: what a first visit loads is compressed in 7 s of CPU (25 s on a slow machine);
+# quality 11 would make it 7 % smaller and take fifty times as long.
+QUALITIES = {8_000_000: 9, 15_000_000: 7}
+QUICK_QUALITY = 5  # beyond, and for weights, which hardly gain
+GZIP_LEVEL = 6
+WORTH = 0.9  # a variant that saves less than this is not worth inflating
 TOO_SMALL = 256
+SMALL = 1_000_000  # bytes; what is compressed in a tenth of a second
 
 
 class NotAcceptable(Exception):
@@ -51,7 +53,7 @@ def negotiate(accepted: str | None, available: Collection[str]) -> str:
     wanted = qualities(accepted)
     others = wanted.get("*")
     best, best_quality = "", 0.0
-    for coding in SUFFIXES:
+    for coding in CODINGS:
         quality = wanted.get(coding, others or 0.0)
         if coding in available and quality > best_quality:
             best, best_quality = coding, quality
@@ -64,116 +66,90 @@ def negotiate(accepted: str | None, available: Collection[str]) -> str:
     return best
 
 
-class Stopped(Exception):
-    """Nobody waits for it any more."""
+def quality(resource: Resource, coding: str, gzip_level: int = GZIP_LEVEL) -> int:
+    """Return how well a resource is compressed: of its size and kind alone, so that a variant has one name."""
+    if coding == "gzip":
+        return gzip_level
+    if resource.suffix == ".onnx":
+        return QUICK_QUALITY
+    return next((best for size, best in QUALITIES.items() if resource.size <= size), QUICK_QUALITY)
 
 
-def compress(data: bytes, suffix: str, stopped: threading.Event) -> bytes:
-    """Compress as well as a start-up allows: brotli's best quality takes ten times as long on large files.
-
-    Raises `Stopped` soon after the event is set.
-    """
-    if suffix == SUFFIXES["gzip"]:
-        return gzip.compress(data, 9, mtime=0)
-    if suffix != BEST:
-        return bytes(brotli.compress(data, quality=9 if len(data) > LARGE else 11, lgwin=24))
-    compressor = brotli.Compressor(quality=11, lgwin=24)
-    made = []
-    for start in range(0, len(data), STEP):
-        if stopped.is_set():
-            raise Stopped
-        made.append(compressor.process(data[start : start + STEP]))
-    return b"".join([*made, compressor.finish()])
-
-
-def suffixes(resource: Resource) -> list[str]:
-    """Return the variants that are wanted of a resource, in the order in which they are made."""
-    if not resource.compressible or resource.size < TOO_SMALL:
-        return []
-    # Weights hardly gain by it.
-    best = [BEST] if resource.size > LARGE and resource.suffix != ".onnx" else []
-    return [*SUFFIXES.values(), *best]
+def is_wanted(resource: Resource, coding: str) -> bool:
+    """Return whether it is worth a try. Browsers that run these networks know brotli: weights have no other."""
+    return resource.compressible and resource.size >= TOO_SMALL and (coding == "br" or resource.suffix != ".onnx")
 
 
 class Encodings:
-    """The compressed variants on disk. A file without content says that compression did not pay."""
+    """The compressed variants on disk. A file without content says that compression did not pay.
 
-    def __init__(self, folder: Path | None = None) -> None:
+    Args:
+        folder: where they are kept.
+        gzip_level: of the variants for gzip; a static site has time for 9.
+
+    """
+
+    def __init__(self, folder: Path | None = None, gzip_level: int = GZIP_LEVEL) -> None:
         self.folder = folder or cache.folder("encoded")
-        self._ready: dict[str, int] = {}
-        self._worker: threading.Thread | None = None
-        self._stopped = threading.Event()
+        self.gzip_level = gzip_level
+        self._sizes: dict[Path, int] = {}
 
     def path(self, resource: Resource, coding: str) -> Path:
-        """Return where the best variant lies that is there, or where one will be."""
-        best = resource.sha256 + BEST
-        name = (
-            best
-            if coding == "br" and resource.size > LARGE and self._size(best)
-            else resource.sha256 + SUFFIXES[coding]
-        )
-        return self.folder / name
+        """Return where a variant lies, or will lie."""
+        best = quality(resource, coding, self.gzip_level)
+        return self.folder / f"{resource.sha256}.{best}.{'gz' if coding == 'gzip' else coding}"
 
     def size(self, resource: Resource, coding: str) -> int:
-        """Return a variant's size in bytes, 0 as long as there is none."""
-        return self._size(self.path(resource, coding).name)
-
-    def _size(self, name: str) -> int:
-        if not self._ready.get(name):
+        """Return a variant's size in bytes, 0 where there is none."""
+        path = self.path(resource, coding)
+        if path not in self._sizes:
             with suppress(FileNotFoundError):
-                self._ready[name] = (self.folder / name).stat().st_size
-        return self._ready.get(name, 0)
+                self._sizes[path] = path.stat().st_size
+        return self._sizes.get(path, 0)
 
     def available(self, resource: Resource) -> list[str]:
         """Return the codings that are ready for this resource."""
-        return [coding for coding in SUFFIXES if self.size(resource, coding)]
+        return [coding for coding in CODINGS if self.size(resource, coding)]
 
-    def make(self, resource: Resource, suffix: str) -> None:
+    def make(self, resource: Resource, coding: str) -> None:
         """Make one variant, unless that is done already."""
-        target = self.folder / (resource.sha256 + suffix)
-        if suffix not in suffixes(resource) or target.exists():
+        target = self.path(resource, coding)
+        if not is_wanted(resource, coding) or target.exists():
             return
         data = resource.read()
         if not resource.is_current():
             return  # changed since it was hashed: it is another resource now
-        made = compress(data, suffix, self._stopped)
+        best = quality(resource, coding, self.gzip_level)
+        made = (
+            gzip.compress(data, best, mtime=0)
+            if coding == "gzip"
+            else bytes(brotli.compress(data, quality=best, lgwin=24))
+        )
         cache.write_whole(target, made if len(made) < WORTH * len(data) else b"")
 
-    def make_all(self, resources: Iterable[Resource]) -> None:
-        """Compress everything, the small and quick first; brotli first, for browsers prefer it."""
-        ordered = sorted(resources, key=lambda resource: resource.size)
-        for suffix in (*SUFFIXES.values(), BEST):
-            for resource in ordered:
-                if self._stopped.is_set():
-                    return
-                with suppress(FileNotFoundError):  # removed meanwhile
-                    self.make(resource, suffix)
-
-    def make_in_background(self, resources: Iterable[Resource]) -> None:
-        """Compress while serving: until a variant is ready, the plain file is sent."""
-        if self._stopped.is_set() or (self._worker and self._worker.is_alive()):
-            return  # the next visit asks again
-        wanted = [
-            resource
+    def make_all(self, resources: Iterable[Resource], report: Callable[[int, int], None] | None = None) -> None:
+        """Make what is missing, on all processors; report(bytes so far, bytes in all)."""
+        missing = [
+            (resource, coding)
             for resource in resources
-            if not all((self.folder / (resource.sha256 + suffix)).exists() for suffix in suffixes(resource))
+            for coding in CODINGS
+            if is_wanted(resource, coding) and not self.path(resource, coding).exists()
         ]
-        if wanted:
-            self._worker = threading.Thread(target=self._work, args=(wanted,), daemon=True)
-            self._worker.start()
+        # The largest first, so that no processor is left with one of them at the end.
+        missing.sort(key=lambda pair: -pair[0].size)
+        total = sum(resource.size for resource, _ in missing)
+        done = 0
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            try:
+                for size in pool.map(self._make_one, missing):
+                    done += size
+                    if report:
+                        report(done, total)
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
 
-    def wait(self) -> None:
-        """Wait for the background to finish."""
-        if self._worker:
-            self._worker.join()
-
-    def stop(self) -> None:
-        """Leave off what the background still does, and begin nothing new there."""
-        self._stopped.set()
-        self.wait()
-
-    def _work(self, resources: list[Resource]) -> None:
-        if sys.platform == "linux":  # there a thread has a niceness of its own: the page comes first
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
-        with suppress(Stopped):
-            self.make_all(resources)
+    def _make_one(self, wanted: tuple[Resource, str]) -> int:
+        with suppress(FileNotFoundError):  # removed meanwhile
+            self.make(*wanted)
+        return wanted[0].size

@@ -85,6 +85,16 @@ def make_ready(names: Sequence[str]) -> None:
     display.close()
 
 
+def compress(encodings: Encodings, site: Site) -> None:
+    """Compress what is not in the cache yet. Nothing of this is left to do once visitors come."""
+    display = Terminal()
+    encodings.make_all(
+        site.resources(),
+        lambda done, total: display.share("Compressing the page's files, once", done, total),
+    )
+    display.close()
+
+
 def say(text: str = "") -> None:
     """Tell whoever started the server."""
     print(f"  {text}" if text else "", flush=True)
@@ -125,7 +135,7 @@ def run(arguments: argparse.Namespace) -> int:
         if "micropip" not in made.names:
             say(f"micropip {wheels.MICROPIP} cannot be had now: all works, but own code can install nothing.")
         encodings = Encodings()
-        encodings.make_in_background(site.resources())
+        compress(encodings, site)
         phone = found.phone()
         app = create_app(site, encodings, arguments.prefix, phone.routes() if phone else ())
         doors = [Door(found.listener, app, found.certificate, found.key)]

@@ -69,9 +69,7 @@ def site(cache, web, python_files):
 
 @pytest.fixture
 def encodings(cache):
-    encodings = Encodings()
-    yield encodings
-    encodings.stop()
+    return Encodings()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import uvicorn
 from starlette.testclient import TestClient
 
 from bodylens_server.app import HEADERS, create_app
-from bodylens_server.encoding import SUFFIXES
+from bodylens_server.encoding import CODINGS
 
 # What the small web folder holds: see conftest.py.
 MAIN = "// a program\n" * 100
@@ -58,8 +58,8 @@ def clip(site):
 def compressed(site, encodings, program):
     """Make the variants of the program now, instead of in the background."""
     resource = site.find(program[1:])[0]
-    for suffix in SUFFIXES.values():
-        encodings.make(resource, suffix)
+    for coding in CODINGS:
+        encodings.make(resource, coding)
     return program
 
 
@@ -367,3 +367,11 @@ def test_an_edited_source_is_served_at_its_new_address_after_a_reload(client, si
     address = "/" + next(address for address in site.folders if address.endswith("/page/main.js"))
     assert client.get("/").status_code == 200
     assert client.get(address).text == "// another program"
+
+
+def test_what_changed_while_it_was_served_is_compressed_before_it_is_sent(client, site):
+    (site.web / "page/main.js").write_text("// another program\n" * 100)
+    assert client.get("/", headers={"accept-encoding": "br"}).headers["content-encoding"] == "br"
+    address = "/" + next(address for address in site.folders if address.endswith("/page/main.js"))
+    assert client.get(address, headers={"accept-encoding": "gzip"}).headers["content-encoding"] == "gzip"
+    assert not [thread for thread in threading.enumerate() if "ThreadPool" in thread.name], "nothing goes on"

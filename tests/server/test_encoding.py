@@ -2,14 +2,11 @@
 
 import gzip
 import os
-import time
-from pathlib import Path
 
 import brotli
 import pytest
 
-from bodylens_server import encoding
-from bodylens_server.encoding import BEST, SUFFIXES, NotAcceptable, negotiate
+from bodylens_server.encoding import Encodings, NotAcceptable, negotiate
 from bodylens_server.resource import from_bytes, from_file
 
 BOTH = ["br", "gzip"]
@@ -56,7 +53,7 @@ def test_when_nothing_is_left_there_is_no_answer(accepted):
 def test_a_variant_inflates_to_the_original(encodings, coding, inflate):
     resource = from_bytes(TEXT, ".js")
     assert encodings.available(resource) == []
-    encodings.make(resource, SUFFIXES[coding])
+    encodings.make(resource, coding)
     assert encodings.available(resource) == [coding]
     assert inflate(encodings.path(resource, coding).read_bytes()) == TEXT
 
@@ -73,46 +70,36 @@ def test_what_does_not_shrink_has_no_variant(encodings, resource):
 
 def test_a_variant_is_made_once(encodings):
     resource = from_bytes(TEXT, ".js")
-    encodings.make(resource, SUFFIXES["br"])
+    encodings.make(resource, "br")
     path = encodings.path(resource, "br")
     os.utime(path, (1, 1))
-    encodings.make(resource, SUFFIXES["br"])
+    encodings.make(resource, "br")
     assert path.stat().st_mtime == 1
 
 
-def test_of_a_large_file_the_best_variant_takes_the_place_of_the_quick_one(encodings, monkeypatch):
-    data = Path(__file__).read_bytes()
-    monkeypatch.setattr(encoding, "LARGE", len(data) - 1)
-    resource = from_bytes(data, ".wasm")
-    encodings.make(resource, SUFFIXES["br"])
-    quick, size = encodings.path(resource, "br"), encodings.size(resource, "br")
-    encodings.make_all([resource])
-    best = encodings.path(resource, "br")
-    assert best.name.endswith(BEST)
-    assert best != quick
-    assert encodings.size(resource, "br") == best.stat().st_size < size
-    assert brotli.decompress(best.read_bytes()) == data
+def test_weights_have_no_gzip_and_no_variant_that_saves_a_twentieth(encodings):
+    noise = os.urandom(9_500)
+    weights = [from_bytes(TEXT, ".onnx"), from_bytes(noise + bytes(500), ".onnx")]
+    encodings.make_all(weights)
+    assert [encodings.available(resource) for resource in weights] == [["br"], []]
 
 
-def test_the_background_leaves_off_soon_when_it_is_stopped(encodings):
-    large = from_bytes(os.urandom(8_000_000), ".wasm")
-    quick = encodings.folder / (large.sha256 + SUFFIXES["gzip"])
-    encodings.make_in_background([large])
-    while not quick.exists():
-        time.sleep(0.01)
-    encodings.stop()
-    assert not (encodings.folder / (large.sha256 + BEST)).exists()
-    other = from_bytes(TEXT, ".js")
-    encodings.make_in_background([other])
-    encodings.wait()
-    assert encodings.available(other) == []
-
-
-def test_variants_appear_while_the_server_runs(encodings):
+def test_a_static_site_has_time_for_the_best_gzip(encodings, cache):
     resource = from_bytes(TEXT, ".js")
-    encodings.make_in_background([resource])
-    encodings.wait()
-    assert encodings.available(resource) == BOTH
+    patient = Encodings(gzip_level=9)
+    patient.make(resource, "gzip")
+    assert encodings.available(resource) == []
+    assert gzip.decompress(patient.path(resource, "gzip").read_bytes()) == TEXT
+
+
+def test_it_is_told_how_far_it_is(encodings):
+    told = []
+    resources = [from_bytes(TEXT + bytes([number]), ".js") for number in range(4)]
+    encodings.make_all(resources, lambda done, total: told.append((done, total)))
+    assert told[-1] == (2 * sum(resource.size for resource in resources),) * 2
+    told.clear()
+    encodings.make_all(resources, lambda done, total: told.append((done, total)))
+    assert told == [], "all is there"
 
 
 def test_a_source_that_vanishes_meanwhile_does_no_harm(encodings, tmp_path):
