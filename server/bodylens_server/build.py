@@ -20,7 +20,7 @@ from pathlib import Path
 from bodylens_models import catalogue, store
 from bodylens_models.convert.error import ConversionError
 from bodylens_models.progress import Terminal
-from bodylens_server import cache, wheels
+from bodylens_server import cache, checkout, wheels
 from bodylens_server.app import HEADERS
 from bodylens_server.encoding import Encodings
 from bodylens_server.errors import Failure
@@ -211,6 +211,7 @@ def make_ready(names: Sequence[str]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the folder."""
+    checkout.require()
     out: Path = arguments.out
     earlier(out)  # before the work, not after it
     make_ready(arguments.models)

@@ -11,7 +11,7 @@ from pathlib import Path
 from bodylens_models import catalogue, store
 from bodylens_models.convert.error import ConversionError
 from bodylens_models.progress import Terminal
-from bodylens_server import log, wheels
+from bodylens_server import checkout, log, wheels
 from bodylens_server.app import create_app
 from bodylens_server.doors import Door, Doors, count
 from bodylens_server.encoding import Encodings
@@ -126,6 +126,7 @@ def announce(found: Reach, phone: Phone | None, scan: str, seconds: float) -> No
 def run(arguments: argparse.Namespace) -> int:
     """Serve until the person stops it."""
     begun = time.monotonic()
+    checkout.require()
     log.start(arguments.log)
     found = reach(arguments.host, arguments.port, arguments.lan, arguments.cert, arguments.key, arguments.prefix)
     with found.listener, found.phone_listener or contextlib.nullcontext():

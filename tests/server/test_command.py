@@ -1,18 +1,22 @@
 """The command line: each error is one sentence, and the server starts and stops as it should."""
 
 import json
+import os
 import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+import tomllib
 import urllib.request
 
+import cv2
+import numpy as np
 import pytest
 
-from bodylens_server import node, reach, serve
-from bodylens_server.command import main
+from bodylens_server import checkout, node, reach, serve
+from bodylens_server.command import COMMANDS, main, make_parser
 from bodylens_server.doors import FINISH
 from bodylens_server.errors import Failure
 
@@ -52,13 +56,100 @@ def test_an_unknown_model_is_one_sentence(cache, capsys):
     assert told.count("\n") == 1
 
 
-def test_an_installation_without_what_the_commands_need_says_what_to_install():
-    code = "import sys; sys.modules['starlette'] = None; import bodylens_server.command"
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("bodylens: starlette")
-    assert 'install bodylens with the extra "server"' in ended.stderr
-    assert ended.stderr.count("\n") == 1
+def without(modules, *arguments, seconds=120):
+    """Run the command line where these modules are not installed."""
+    code = (
+        f"import sys; sys.modules |= dict.fromkeys({modules!r})\n"
+        "from bodylens_server.command import main; sys.exit(main())"
+    )
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+
+
+# What brings what: pyproject.toml.
+MODELS = ["flatbuffers", "onnx", "onnxruntime", "tflite"]
+NATIVE = [*MODELS, "av", "cv2", "PIL"]
+SERVER = [*NATIVE, "brotli", "cryptography", "psutil", "pyodide_lock", "segno", "starlette", "uvicorn"]
+
+
+def test_every_extra_is_known_to_these_tests():
+    names = {"opencv-python-headless": "cv2", "pillow": "PIL"}
+    with (checkout.ROOT / "pyproject.toml").open("rb") as file:
+        extras = tomllib.load(file)["project"]["optional-dependencies"]
+
+    def modules(extra):
+        found = set()
+        for line in extras[extra]:
+            name = re.match(r"[\w-]+", line)[0]
+            if name == "bodylens":
+                found |= modules(re.search(r"\[(\w+)\]", line)[1])
+            else:
+                found.add(names.get(name, name.replace("-", "_")))
+        return found
+
+    for extra, known in {"models": MODELS, "native": NATIVE, "server": SERVER}.items():
+        assert modules(extra) == set(known)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["run", "--help"], ["models", "--help"]], ids=" ".join
+)
+def test_help_needs_no_extra_and_comes_at_once(arguments):
+    before = os.times()
+    ended = without([*SERVER, "numpy"], *arguments)
+    after = os.times()
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "bodylens" in ended.stdout
+    assert after.children_user - before.children_user < 1, "seconds of CPU: 0.1 on an idle machine"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_all_commands_says_what_that_of_one_does(name):
+    lines = make_parser([name]).format_help(), make_parser([]).format_help()
+    assert lines[0] == lines[1]
+
+
+@pytest.mark.parametrize(
+    ("lacking", "arguments", "module", "extra"),
+    [
+        (["starlette"], ["serve"], "starlette", "server"),
+        (["brotli"], ["build", "out"], "brotli", "server"),
+        (SERVER, ["serve"], "(starlette|brotli|uvicorn|cryptography|psutil)", "server"),
+        (NATIVE, ["run", "picture.png"], "(av|cv2|PIL|onnxruntime)", "native"),
+        (["onnx"], ["models", "fetch", "selfie-general"], "onnx", "models"),
+        (MODELS, ["models", "import", "model.onnx"], "onnx(runtime)?", "models"),
+    ],
+)
+def test_a_command_without_what_it_needs_names_the_extra(lacking, arguments, module, extra, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BODYLENS_CACHE", str(tmp_path / "cache"))
+    if "BODYLENS_MIRROR" not in os.environ and "fetch" in arguments:
+        pytest.skip("no mirror of the weights is named")
+    cv2.imwrite("picture.png", np.zeros((8, 8, 3), np.uint8))
+    (tmp_path / "model.onnx").write_bytes(b"a model")
+    ended = without(lacking, *arguments)
+    assert ended.returncode == 2
+    assert re.search(
+        rf'^bodylens: {arguments[0]} needs {module}, which is not installed: run pip install "bodylens\[{extra}\]"',
+        ended.stderr,
+        re.MULTILINE,
+    ), ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_models_are_listed_without_any_extra():
+    ended = without([*SERVER, "numpy"], "models")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "selfie-general" in ended.stdout
+
+
+def test_an_installed_package_says_that_the_page_needs_a_checkout(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(checkout, "WEB", tmp_path)
+    for command in (["serve"], ["build", str(tmp_path / "out")]):
+        assert main(command) == 2
+        told = capsys.readouterr().err
+        assert "run scripts/serve in a checkout" in told
+        assert told.count("\n") == 1
 
 
 def test_a_reader_who_has_heard_enough_is_no_error():
