@@ -18,6 +18,7 @@ from bodylens.people import People
 from bodylens.personlab import Poses, decode_multiple, sigmoid
 from bodylens.pipeline import Estimation, Infer, Keep
 from bodylens.posenet import (
+    MIN_SCORE,
     POSE_HEADS,
     Answer,
     Inputs,
@@ -79,8 +80,9 @@ class BodyPix:
             Where it is not given, 16, or 32 of ResNet50.
         segmentation_threshold: from 0 to 1, the probability above which a pixel is a person.
         max_detections: people at most, from 1.
-        score_threshold: from 0 to 1, the least score of the keypoint that a person is found by; and, where people are
-            told apart, of the person.
+        score_threshold: from 0 to 1, the least score of the keypoint that a person is found by.
+        min_score: from 0 to 1, the least score of a whole pose; None takes 0.2, or `score_threshold` where people are
+            told apart.
         nms_radius: above 0, pixels of the input within which two equal keypoints are one.
         min_keypoint_score: from 0 to 1; only keypoints above it draw pixels to their person.
         refine_steps: from 1 to 20, how often a pixel's way to its person is corrected.
@@ -114,6 +116,7 @@ class BodyPix:
         segmentation_threshold: float = 0.7,
         max_detections: int = 10,
         score_threshold: float = 0.4,
+        min_score: float | None = None,
         nms_radius: float = 20.0,
         min_keypoint_score: float = 0.3,
         refine_steps: int = 10,
@@ -153,6 +156,10 @@ class BodyPix:
         self.threshold = number("segmentation_threshold", segmentation_threshold, 0, 1)
         self.most = whole("max_detections", max_detections, 1)
         self.score_threshold = number("score_threshold", score_threshold, 0, 1)
+        if min_score is None:
+            # ref: tfjs-models, body-pix/src/body_pix_model.ts, segmentMultiPerson; its masks' own usual limit is 0.2
+            min_score = self.score_threshold if multi_segmentation else MIN_SCORE
+        self.min_score = number("min_score", min_score, 0, 1)
         self.radius = number("nms_radius", nms_radius, 0, above=True)
         self.min_keypoint_score = number("min_keypoint_score", min_keypoint_score, 0, 1)
         self.refine_steps = whole("refine_steps", refine_steps, 1, 20)
@@ -193,9 +200,8 @@ class BodyPix:
         (result,) = yield requests
         outputs = result.outputs
         size = self.input(frame)[1]
-        poses = decode_multiple(heads_of(outputs, self.stride), self.most, self.score_threshold, self.radius)
-        if self.multi:
-            poses = _above(poses, self.score_threshold)
+        heads = heads_of(outputs, self.stride)
+        poses = decode_multiple(heads, self.most, self.score_threshold, self.radius, min_score=self.min_score)
         people = self.identities.named(to_people(frame, poses, request.region, size))
         if self.maps and not self.on_device:
             logits = outputs["segments"].reshape(outputs["segments"].shape[-2:])
@@ -244,11 +250,6 @@ def grid_region(region: Region, size: tuple[int, int], shape: tuple[int, ...], s
 
     """
     return region.scaled(shape[1] * stride / size[0], shape[0] * stride / size[1])
-
-
-def _above(poses: Poses, score: float) -> Poses:
-    rows = poses.scores >= score
-    return Poses(poses.keypoints[rows], poses.keypoint_scores[rows], poses.scores[rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -367,7 +368,9 @@ def segment_multi_person_parts(net: Net, image: Picture, **options: Any) -> Answ
 def _segment(
     net: Net, image: Picture, then: Callable[[People], Any], options: Mapping[str, Any], **maps: bool
 ) -> Answer:
-    return again(net, image, then=then, **{"internal_resolution": "medium", **options, **maps})
+    # As in the original, poses of any score come with a map of all persons.
+    usual = {"internal_resolution": "medium", "min_score": None if maps.get("multi_segmentation") else 0}
+    return again(net, image, then=then, **{**usual, **options, **maps})
 
 
 def estimate_person_segmentation(

@@ -29,6 +29,9 @@ REFINEMENTS = 2
 # Root candidates that are followed together, at most.
 BATCH = 128
 
+# Poses that are found for each one that is asked for, at most: the others are of low score and do not count.
+POSES_PER_DETECTION = 4
+
 Index = NDArray[np.int32]
 Float = NDArray[np.float32]
 
@@ -186,11 +189,16 @@ class _Field:
         return points
 
 
-def decode_single(heads: Heads) -> Poses:
+def decode_single(heads: Heads, min_score: float = 0.0) -> Poses:
     """Put each keypoint where its heat map is highest, moved by the short offset there: right for one person.
 
+    Args:
+        heads: heat maps and offsets.
+        min_score: the least score of the pose.
+
     Returns:
-        One pose, whose score is the mean of its keypoints' scores; none where a heat map holds no number.
+        One pose, whose score is the mean of its keypoints' scores; none where that is too low, or a heat map holds no
+        number.
 
     ref: tfjs-models, posenet/src/single_pose/decode_single_pose.ts
 
@@ -201,8 +209,9 @@ def decode_single(heads: Heads) -> Poses:
     base = _ALL * field.area
     keypoints = field.at_cell(cells, base)[None] * np.float32(heads.stride)
     scores = sigmoid(field.heat.take(base + cells))[None]
-    whole = np.isfinite(keypoints).all(axis=(1, 2)) & np.isfinite(scores).all(axis=1)
-    return Poses(keypoints[whole], scores[whole], scores[whole].mean(axis=1, dtype=np.float32))
+    overall = scores.mean(axis=1, dtype=np.float32)
+    counts = np.isfinite(keypoints).all(axis=(1, 2)) & (overall >= np.float32(min_score))
+    return Poses(keypoints[counts], scores[counts], overall[counts])
 
 
 def decode_multiple(
@@ -211,6 +220,7 @@ def decode_multiple(
     score_threshold: float = 0.5,
     nms_radius: float = 20.0,
     refinements: int = REFINEMENTS,
+    min_score: float = 0.0,
 ) -> Poses:
     """Find people one after another: the best keypoint that nobody owns starts the next person.
 
@@ -227,12 +237,15 @@ def decode_multiple(
         score_threshold: the least probability of the keypoint that starts a person.
         nms_radius: pixels of the input.
         refinements: how often a keypoint is pulled to where its short offset points.
+        min_score: the least score of a whole pose; one below it is not given and does not count among the people, but
+            the keypoints that it has are taken.
 
     Returns:
         People in the order in which they were found. A person's score is the sum of the scores of the keypoints that
         no earlier person has within the radius, divided by 17.
 
-    ref: PersonLab, section 3.1.3; tfjs-models, posenet/src/multi_pose/decode_multiple_poses.ts
+    ref: PersonLab, section 3.1.3; tfjs-models, posenet/src/multi_pose/decode_multiple_poses.ts; for `min_score`,
+    minPoseConfidence in posenet/demo and minPoseScore in body-pix/src/multi_person/decode_instance_masks.ts
 
     """
     if heads.forward is None or heads.backward is None:
@@ -246,35 +259,42 @@ def decode_multiple(
     displacements = np.concatenate([heads.forward.reshape(-1), heads.backward.reshape(-1)])
     found: list[Float] = []
     chosen: list[int] = []
-    with np.errstate(invalid="ignore"):
-        while len(found) < max_detections and (waiting := np.flatnonzero(free)).size:
-            guess = _one_each(field, displacements, waiting, roots[waiting], starts[waiting], np.float32(nms_radius))
-            poses = _follow(field, displacements, roots[guess], starts[guess], refinements)
-            sound = np.isfinite(poses.sum(axis=(1, 2)))
-            free[guess[~sound]] = False
-            followed = dict(zip(guess.tolist(), poses, strict=True))
-            while len(found) < max_detections:
-                i = int(free.argmax())
-                if not free[i] or i not in followed:
-                    break
-                pose = followed[i]
-                found.append(pose)
-                chosen.append(i)
-                gap = starts - pose.take(roots, axis=0)
-                gap *= gap
-                free &= gap[:, 0] + gap[:, 1] > radius
-                free[i] = False
-    if not found:
-        empty = np.empty((0, KEYPOINTS), np.float32)
-        return Poses(np.empty((0, KEYPOINTS, 2), np.float32), empty, empty[:, 0])
-    keypoints = np.stack(found)
-    where = field.nearest(keypoints)[1] + _ALL * field.area
-    # The keypoint that a person started from has the score that it started with.
-    where[np.arange(len(found)), roots[chosen]] = roots[chosen] * field.area + cells[chosen]
-    keypoint_scores = sigmoid(field.heat.take(where))
-    scores = _instance_scores(keypoints, keypoint_scores, radius)
-    keypoints *= np.float32(heads.stride)
-    return Poses(keypoints, keypoint_scores, scores)
+    most = limit = max_detections
+    while True:
+        with np.errstate(invalid="ignore"):
+            while len(found) < limit and (waiting := np.flatnonzero(free)).size:
+                guess = _one_each(
+                    field, displacements, waiting, roots[waiting], starts[waiting], np.float32(nms_radius)
+                )
+                poses = _follow(field, displacements, roots[guess], starts[guess], refinements)
+                sound = np.isfinite(poses.sum(axis=(1, 2)))
+                free[guess[~sound]] = False
+                followed = dict(zip(guess.tolist(), poses, strict=True))
+                while len(found) < limit:
+                    i = int(free.argmax())
+                    if not free[i] or i not in followed:
+                        break
+                    pose = followed[i]
+                    found.append(pose)
+                    chosen.append(i)
+                    gap = starts - pose.take(roots, axis=0)
+                    gap *= gap
+                    free &= gap[:, 0] + gap[:, 1] > radius
+                    free[i] = False
+        if not found:
+            empty = np.empty((0, KEYPOINTS), np.float32)
+            return Poses(np.empty((0, KEYPOINTS, 2), np.float32), empty, empty[:, 0])
+        keypoints = np.stack(found)
+        where = field.nearest(keypoints)[1] + _ALL * field.area
+        # The keypoint that a person started from has the score that it started with.
+        where[np.arange(len(found)), roots[chosen]] = roots[chosen] * field.area + cells[chosen]
+        keypoint_scores = sigmoid(field.heat.take(where))
+        scores = _instance_scores(keypoints, keypoint_scores, radius)
+        count = scores >= np.float32(min_score)
+        missing = most - int(count.sum())
+        if len(found) < limit or not missing or limit == POSES_PER_DETECTION * most:
+            return Poses(keypoints[count] * np.float32(heads.stride), keypoint_scores[count], scores[count])
+        limit = min(limit + missing, POSES_PER_DETECTION * most)
 
 
 def _candidates(heads: Heads, score_threshold: float) -> tuple[Index, Index]:

@@ -33,6 +33,11 @@ POSE_HEADS = ("heatmaps", "offsets", "displacement_fwd", "displacement_bwd")
 # Keypoints below it do not count for a person's box.
 BOX_SCORE = 0.3
 
+# The least score of a whole pose among several, and of the one pose of single-person decoding.
+# ref: tfjs-models, posenet/demo/coco.js and camera.js, minPoseConfidence
+MIN_SCORE = 0.2
+MIN_SCORE_OF_ONE = 0.1
+
 
 def valid_resolution(pixels: float, stride: int) -> int:
     """Give the input size that the network can take: a multiple of the stride, plus one.
@@ -131,6 +136,7 @@ class PoseNet:
         flip_horizontal: mirror the result.
         max_detections: people at most, from 1.
         score_threshold: from 0 to 1, the least score of the keypoint that a person is found by.
+        min_score: from 0 to 1, the least score of a whole pose; None takes 0.2, or 0.1 for one person.
         nms_radius: above 0, pixels of the input within which two equal keypoints are one.
         refine_steps: from 0 to 10, how often a keypoint is pulled to where the offsets around it point.
         enable_tracking: give people ids that last; without it they are numbered in each frame from 1, as found.
@@ -158,6 +164,7 @@ class PoseNet:
         flip_horizontal: bool = False,
         max_detections: int = 5,
         score_threshold: float = 0.5,
+        min_score: float | None = None,
         nms_radius: float = 20.0,
         refine_steps: int = REFINEMENTS,
         enable_tracking: bool = True,
@@ -179,6 +186,9 @@ class PoseNet:
         self.flip = flip_horizontal
         self.most = whole("max_detections", max_detections, 1)
         self.threshold = number("score_threshold", score_threshold, 0, 1)
+        if min_score is None:
+            min_score = MIN_SCORE_OF_ONE if self.single else MIN_SCORE
+        self.min_score = number("min_score", min_score, 0, 1)
         self.radius = number("nms_radius", nms_radius, 0, above=True)
         self.refine_steps = whole("refine_steps", refine_steps, 0, 10)
 
@@ -207,9 +217,9 @@ class PoseNet:
         (result,) = yield requests
         heads = heads_of(result.outputs, self.stride)
         if self.single:
-            poses = decode_single(heads)
+            poses = decode_single(heads, self.min_score)
         else:
-            poses = decode_multiple(heads, self.most, self.threshold, self.radius, self.refine_steps)
+            poses = decode_multiple(heads, self.most, self.threshold, self.radius, self.refine_steps, self.min_score)
         people = self.identities.named(to_people(frame, poses, request.region, self.input(frame)[1]))
         return flip(people) if self.flip else people
 
@@ -328,6 +338,7 @@ def estimate_single_pose(
         image_scale_factor=image_scale_factor,
         flip_horizontal=flip_horizontal,
         output_stride=output_stride,
+        min_score=0,
         then=lambda people: to_poses(people)[0] if len(people) else None,
     )
 
@@ -343,6 +354,8 @@ def estimate_multiple_poses(
     nms_radius: float = 20.0,
 ) -> Answer:
     """Find the poses of all people in a picture: PoseNet's first interface, with its defaults.
+
+    As in the original, poses of any score are given: whoever calls leaves out those that are too unsure.
 
     Args:
         net: what `create_detector("posenet-…")` gave.
@@ -369,6 +382,7 @@ def estimate_multiple_poses(
         output_stride=output_stride,
         max_detections=max_detections,
         score_threshold=score_threshold,
+        min_score=0,
         nms_radius=nms_radius,
         then=to_poses,
     )

@@ -104,7 +104,7 @@ def test_systems_run_with_what_was_brought_in(name, cache, tmp_path):
     picture = np.random.default_rng(5).integers(0, 256, (120, 160, 3), np.uint8)
     stride = 32 if name in RESNETS else 16
     if name.startswith("posenet"):
-        detector = bodylens.create_detector(name, score_threshold=0)
+        detector = bodylens.create_detector(name, score_threshold=0, min_score=0)
         assert detector.pipeline.stride == stride
         people = detector.estimate_poses(picture)
         assert len(people) == 5
@@ -112,10 +112,10 @@ def test_systems_run_with_what_was_brought_in(name, cache, tmp_path):
         options = {"output_stride": stride, "score_threshold": 0.01, "max_detections": 3}
         assert len(posenet.estimate_multiple_poses(detector, picture, **options)) == 3
         return
-    net = bodylens.create_segmenter(name, score_threshold=0)
+    net = bodylens.create_segmenter(name, score_threshold=0, min_score=0)
     assert net.pipeline.stride == stride
     assert len(net.segment_people(picture)) == 10
-    options = {"segmentation_threshold": 0.4, "score_threshold": 0}
+    options = {"segmentation_threshold": 0.4, "score_threshold": 0, "min_score": 0}
     person = bodypix.segment_person(net, picture, **options)
     parts = bodypix.segment_person_parts(net, picture, internal_resolution="full", **options)
     each = bodypix.segment_multi_person(net, picture, internal_resolution=None, **options)

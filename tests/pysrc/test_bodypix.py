@@ -123,6 +123,7 @@ def test_int8_has_one_size():
         ({"internal_resolution": 3}, "internal_resolution must be a number from 0.1 to 2, not 3"),
         ({"segmentation_threshold": -1}, "segmentation_threshold must be a number from 0 to 1, not -1"),
         ({"min_keypoint_score": 2}, "min_keypoint_score must be a number from 0 to 1, not 2"),
+        ({"min_score": 1.5}, "min_score must be a number from 0 to 1, not 1.5"),
         ({"refine_steps": 0}, "refine_steps must be a whole number from 1 to 20, not 0"),
         ({"max_detections": 0}, "max_detections must be a whole number of at least 1, not 0"),
         ({"output_stride": 32}, "output_stride must be 8 or 16 for bodypix-050, not 32"),
@@ -202,6 +203,7 @@ def test_the_calls_of_version_2():
     net = Net()
     person = bodypix.segment_person(net, None)
     assert (net.ran.threshold, net.ran.most, net.ran.score_threshold, net.ran.radius) == (0.7, 10, 0.4, 20)
+    assert net.ran.min_score == 0
     assert (net.ran.min_keypoint_score, net.ran.refine_steps, net.ran.resolution) == (0.3, 10, 0.5)
     assert (person.width, person.height, person.data.shape, person.data.dtype) == (640, 480, (480, 640), np.uint8)
     assert len(person.poses) == 2
@@ -210,6 +212,7 @@ def test_the_calls_of_version_2():
     assert parts.data.dtype == np.int32
     np.testing.assert_array_equal(parts.data >= 0, person.data == 1)
     each = bodypix.segment_multi_person(net, None)
+    assert net.ran.min_score == net.ran.score_threshold
     assert len(each) == 2
     np.testing.assert_array_equal(each[0].data + each[1].data, person.data)
     assert [len(one.poses) for one in each] == [1, 1]

@@ -108,6 +108,22 @@ def test_no_more_people_than_asked_for():
     assert len(decode_multiple(paint(poses, np.full(8, 0.8)), max_detections=3)) == 3
 
 
+def test_a_pose_that_is_unsure_as_a_whole_is_nobody_and_takes_nobodys_place():
+    scores = np.full((3, KEYPOINTS), 0.8, np.float32)
+    scores[0] = 0.02
+    scores[0, 0] = 0.95
+    heads = paint([standing(100, 200), standing(300, 200), standing(500, 200)], scores)
+    everybody = decode_multiple(heads)
+    assert len(everybody) == 3
+    assert everybody.scores[0] < 0.1
+    for most in (1, 2, 5):
+        found = decode_multiple(heads, most, min_score=0.2)
+        rows = slice(1, 1 + most)
+        np.testing.assert_array_equal(found.keypoints, everybody.keypoints[rows])
+        np.testing.assert_array_equal(found.scores, everybody.scores[rows])
+    assert len(decode_multiple(heads, min_score=0.9)) == 0
+
+
 def test_people_below_the_threshold_are_not_started():
     poses = crowd(np.random.default_rng(6), 2)
     found = decode_multiple(paint(poses, [0.9, 0.55]), score_threshold=0.7)

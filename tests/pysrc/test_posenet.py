@@ -2,18 +2,21 @@
 
 import asyncio
 import csv
+from pathlib import Path
 
 import numpy as np
 import pytest
 from painted import paint, standing
 from references import MEDIA, MIRROR, read, with_media, with_mirror
 
+import bodylens
 from bodylens import Frame, Inferred
 from bodylens.personlab import Heads, decode_multiple
 from bodylens.pipeline import finish
 from bodylens.posenet import PoseNet, estimate_multiple_poses, estimate_single_pose, to_poses, valid_resolution
 
 FRAME = Frame(0, 0.0, 1280, 720)
+ASTRONAUT = bodylens.read_picture(Path(__file__).parents[1] / "pictures" / "astronaut.jpg")
 
 
 def answering(heads):
@@ -164,10 +167,12 @@ def test_without_tracking_people_are_numbered_as_they_are_found():
     assert left == [1, 1]
 
 
-def test_the_one_person_of_single_person_decoding_is_always_number_1():
+def test_the_one_person_of_single_person_decoding_is_always_number_1_and_nobody_where_all_is_unsure():
     pipeline = PoseNet("posenet-050", decoding="single-person")
     people = walk(pipeline, [[(standing(90, 190), 0.9)], [], [(standing(290, 190), 0.9)]])
-    assert [p.ids.tolist() for p in people] == [[1]] * 3
+    assert [p.ids.tolist() for p in people] == [[1], [], [1]]
+    always = PoseNet("posenet-050", decoding="single-person", min_score=0)
+    assert [p.ids.tolist() for p in walk(always, [[]])] == [[1]]
 
 
 def test_reset_forgets_and_another_size_of_frame_forgets_places_but_not_numbers():
@@ -208,6 +213,7 @@ def test_a_mirrored_result_is_mirrored_in_the_frame():
         ({"input_resolution": 5}, "input_resolution must be a whole number from 33 to 2049, not 5"),
         ({"max_detections": 0}, "max_detections must be a whole number of at least 1, not 0"),
         ({"score_threshold": 1.1}, "score_threshold must be a number from 0 to 1, not 1.1"),
+        ({"min_score": -0.1}, "min_score must be a number from 0 to 1, not -0.1"),
         ({"nms_radius": 0}, "nms_radius must be a number above 0, not 0"),
         ({"refine_steps": 11}, "refine_steps must be a whole number from 0 to 10, not 11"),
         ({"nms_radius": float("nan")}, "nms_radius must be a number above 0, not nan"),
@@ -226,6 +232,7 @@ def test_the_calls_of_2018_have_their_defaults_and_their_result():
     poses = estimate_multiple_poses(net, None)
     assert (net.ran.stride, net.ran.scale, net.ran.most, net.ran.threshold, net.ran.radius) == (16, 0.5, 5, 0.5, 20)
     assert not net.ran.flip
+    assert net.ran.min_score == 0
     assert net.ran.input(FRAME) == ("posenet-075+any-size", (641, 353))
     assert len(poses) == 2
     assert set(poses[0]) == {"score", "keypoints"}
@@ -304,6 +311,22 @@ def test_the_couples_poses_are_those_of_the_reference_decoder(width, height):
         assert away[sure].max() < 8
         assert off < 0.05
         np.testing.assert_allclose(found.scores[order], overall, atol=0.05)
+
+
+def test_a_fragment_of_a_person_is_nobody():
+    (person,) = bodylens.create_detector("posenet-075").estimate(ASTRONAUT)
+    assert person.scores[0] > 0.4
+    everything = bodylens.create_detector("posenet-075", min_score=0).estimate(ASTRONAUT)
+    assert len(everything) > 1, "where nothing else is found, this test says nothing"
+    assert (everything.scores < 0.1).sum() == len(everything) - 1
+
+
+@with_media
+@with_mirror
+def test_the_couple_are_two_at_the_largest_size(monkeypatch):
+    monkeypatch.setenv("BODYLENS_MIRROR", str(MIRROR))
+    detector = bodylens.create_detector("posenet-075-int8", input_resolution=(1280, 720))
+    assert len(detector.estimate(read("couple.jpg"))) == 2
 
 
 def test_nobody_is_written_as_no_pose():

@@ -73,8 +73,10 @@ def original(browser):
 def test_poses_and_scores_are_those_of_the_original(original):
     image = two_people()
     expected = original(image)
-    many = to_poses(bodylens.create_detector("posenet-075").estimate_poses(image))
-    (one,) = to_poses(bodylens.create_detector("posenet-075", decoding="single-person").estimate_poses(image))
+    many = to_poses(bodylens.create_detector("posenet-075", min_score=0).estimate_poses(image))
+    (one,) = to_poses(
+        bodylens.create_detector("posenet-075", decoding="single-person", min_score=0).estimate_poses(image)
+    )
     assert len(many) == len(expected["multiple"]) >= 2
     for pose, theirs in zip([*many, one], [*expected["multiple"], expected["single"]], strict=True):
         original_posenet.hold_equal(pose, theirs)
@@ -103,7 +105,7 @@ def test_on_a_picture_that_is_resized_first_the_same_people_are_found(original, 
     expected = original(image)["multiple"]
     if theirs:
         monkeypatch.setattr(driver, "crop", corner_to_corner)
-    found = to_poses(bodylens.create_detector("posenet-075").estimate_poses(image))
+    found = to_poses(bodylens.create_detector("posenet-075", min_score=0).estimate_poses(image))
     assert len(found) == len(expected) >= 2
     # Ours averages over what the input's pixels cover, so that small things do not flicker; the original picks single
     # pixels. To compare, all is taken to pixels of the input.
