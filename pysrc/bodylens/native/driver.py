@@ -41,8 +41,13 @@ class Model:
     outputs: dict[str, str]
 
     @classmethod
-    def load(cls, name: str, threads: int) -> "Model":
+    def load(cls, name: str, threads: int, spin: bool = True) -> "Model":
         """Open a catalogue model; it is fetched and converted first where that has not been done.
+
+        Args:
+            name: of the model, with its variant.
+            threads: of onnxruntime; 0 lets it choose.
+            spin: let its threads wait actively for the next operator.
 
         Raises:
             bodylens_models.store.ModelUnavailable: it cannot be had.
@@ -52,6 +57,8 @@ class Model:
         entry = catalogue.entry(plain, variant or None)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
+        if not spin:
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         session = onnxruntime.InferenceSession(
             store.ensure(plain, variant or None), options, providers=["CPUExecutionProvider"]
         )
@@ -81,13 +88,15 @@ class Driver:
     Args:
         pipeline: what to run.
         threads: of onnxruntime; 0 lets it choose.
+        spin: let these threads wait actively, which is prompt on an idle machine and in the way on a busy one.
 
     """
 
-    def __init__(self, pipeline: Pipeline, threads: int = 0) -> None:
+    def __init__(self, pipeline: Pipeline, threads: int = 0, spin: bool = True) -> None:
         self.pipeline = pipeline
         self.threads = threads
-        self.models = {name: Model.load(name, threads) for name in pipeline.models}
+        self.spin = spin
+        self.models = {name: Model.load(name, threads, spin) for name in pipeline.models}
         self.masks: OrderedDict[int, tuple[NDArray[np.float32], Frame, bool]] = OrderedDict()
         self.streams: dict[int, tuple[NDArray[np.float32], Region]] = {}
         self.made = 0
@@ -104,7 +113,7 @@ class Driver:
         names = [*request.fetch, *(keep.output for keep in request.keep)]
         # Which input size suits a frame is known when the frame comes.
         if request.model not in self.models:
-            self.models[request.model] = Model.load(request.model, self.threads)
+            self.models[request.model] = Model.load(request.model, self.threads, self.spin)
         arrays = self.models[request.model].run(image, request.region, names, request.size)
         kept = zip(request.keep, arrays[len(request.fetch) :], strict=True)
         return Inferred(
@@ -172,8 +181,8 @@ class Estimator:
     # Whether networks with an open input size run here.
     any_size = True
 
-    def __init__(self, pipeline: Pipeline, threads: int = 0) -> None:
-        self.driver = Driver(pipeline, threads)
+    def __init__(self, pipeline: Pipeline, threads: int = 0, spin: bool = True) -> None:
+        self.driver = Driver(pipeline, threads, spin)
         self.index = 0
 
     @property

@@ -157,12 +157,13 @@ class Video:
             raise ValueError(f"{self.path} has frames of more than {limit} megapixels: scale it down first")
         unsaid = frame.colorspace == UNSPECIFIED and not frame.format.name.startswith(("rgb", "bgr", "gbr"))
         has_alpha = any(component.is_alpha for component in frame.format.components)
-        pixels = frame.to_ndarray(
+        shown = frame.reformat(
             format="rgba" if has_alpha else "rgb24",
             width=size[0],
             height=size[1],
             src_colorspace=Colorspace.ITU709 if unsaid and height >= HD_HEIGHT else None,
-        ).astype(np.uint8, copy=False)
+        )
+        pixels = _pixels(shown, 4 if has_alpha else 3)
         return _upright(over_white(pixels) if has_alpha else pixels, frame)
 
     def __enter__(self) -> "Video":
@@ -195,6 +196,14 @@ class Clock:
             self.shift += 0.0 if time is None else now - (time + self.shift)
         self.last = now
         return now
+
+
+def _pixels(frame: VideoFrame, channels: int) -> Picture:
+    """Return a frame's pixels, (h, w, channels) uint8, without a copy where its rows lie close together."""
+    plane: Any = frame.planes[0]
+    rows = np.frombuffer(plane, np.uint8).reshape(frame.height, plane.line_size)[:, : frame.width * channels]
+    pixels: Picture = np.ascontiguousarray(rows).reshape(frame.height, frame.width, channels)
+    return pixels if pixels.flags.writeable else pixels.copy()
 
 
 def _upright(picture: Picture, frame: VideoFrame) -> Picture:
