@@ -20,6 +20,7 @@ from bodylens.mask import Mask, StaleMask
 from bodylens.options import number
 from bodylens.people import People
 from bodylens.pipeline import Estimation, HasMaps, Infer, Inferred, Pipeline
+from bodylens.pixels import MAX_PIXELS, as_rgb
 from bodylens.record import pack
 from bodylens.region import Region
 from bodylens.systems import make_pipeline, option_names, segments
@@ -195,11 +196,12 @@ class Estimator:
         """Find the people in a picture.
 
         Args:
-            image: (h, w, 3) or (h, w, 4) uint8 RGB(A); None takes the newest frame of the page's source.
+            image: (h, w, 3) uint8 RGB, (h, w, 4) RGBA, which is composited over white, or (h, w) or (h, w, 1) grey;
+                None takes the newest frame of the page's source.
             timestamp: when it was taken, seconds; None counts 30 pictures a second, or takes the source's own time.
 
         Raises:
-            ValueError: not a picture, or not a time.
+            ValueError: not a picture, one of more than 100 megapixels, or not a time.
             RuntimeError: the page has no source yet, or the network failed; the message says which.
         """
         if timestamp is not None:
@@ -270,11 +272,10 @@ async def _called(promise: Any) -> Any:  # noqa: ANN401
 
 
 def _as_rgba(image: Any) -> NDArray[np.uint8]:  # noqa: ANN401
-    pixels = np.asarray(image)
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] not in (3, 4) or not pixels.size:
-        raise ValueError(
-            f"a picture is an array (height, width, 3) of uint8 in RGB order, not {pixels.shape} of {pixels.dtype}"
-        )
-    if pixels.shape[2] == 4:
-        return np.ascontiguousarray(pixels)
+    """Return an image as (h, w, 4) uint8, opaque; raises as `as_rgb` does, and for more pixels than `MAX_PIXELS`."""
+    height, width = (*np.shape(image), 0, 0)[:2]
+    if height * width > MAX_PIXELS:
+        limit = MAX_PIXELS // 1_000_000
+        raise ValueError(f"a picture has at most {limit} megapixels here, not {width} x {height}: scale it down first")
+    pixels = as_rgb(image)
     return np.concatenate([pixels, np.full((*pixels.shape[:2], 1), 255, np.uint8)], axis=2)

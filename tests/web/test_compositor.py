@@ -146,20 +146,28 @@ def test_a_small_mask_follows_the_edges_of_the_picture(draw, size, off):
 
 
 def test_a_large_frame_is_drawn_no_larger_than_asked_but_kept_whole(studio):
-    canvas, kept = studio.evaluate(
+    canvas, film, still = studio.evaluate(
         """async (mask) => {
           const compositor = new studio.Compositor(new OffscreenCanvas(1, 1));
           const image = await createImageBitmap(new ImageData(3840, 2160));
-          compositor.draw(image, 3840, 2160, studio.read(mask), { effect: "color", limit: 960 });
-          const { width, height } = compositor.canvas;
-          const kept = await createImageBitmap(await compositor.snapshot());
+          const frame = new VideoFrame(image, { timestamp: 0 });
+          const kept = [];
+          for (const source of [frame, image]) {
+            compositor.draw(source, 3840, 2160, studio.read(mask), { effect: "color", limit: 960 });
+            const { width, height } = compositor.canvas;
+            if (!kept.length) kept.push([width, height]);
+            const snapshot = await createImageBitmap(await compositor.snapshot());
+            kept.push([snapshot.width, snapshot.height]);
+          }
+          frame.close();
           compositor.dispose();
-          return [[width, height], [kept.width, kept.height]];
+          return kept;
         }""",
         packed(half(), (3840, 0, 0, 0, 2160, 0)),
     )
     assert canvas == [960, 540]
-    assert kept == [3840, 2160]
+    assert film == [3840, 2160]
+    assert still == [2048, 1152]  # of a still picture no more is drawn
 
 
 @pytest.mark.parametrize(

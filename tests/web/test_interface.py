@@ -367,12 +367,13 @@ def test_a_file_can_be_dropped(opened):
     assert page.evaluate("() => source().bitmap.width") == 50
 
 
-def test_a_large_photograph_is_made_smaller_and_keeps_its_shape(opened):
+def test_a_large_photograph_is_made_smaller_and_keeps_its_shape_and_its_size(opened):
     page = opened()
     photo = bytes(cv2.imencode(".jpg", np.full((7300, 5475, 3), 90, np.uint8))[1])
     page.set_input_files("#file", {"name": "40 megapixels.jpg", "mimeType": "image/jpeg", "buffer": photo})
     until(page, "source()?.kind === 'picture'")
-    assert page.evaluate("() => [source().bitmap.width, source().bitmap.height]") == [1536, 2048]
+    assert page.evaluate("() => [source().bitmap.width, source().bitmap.height]") == [3072, 4096]
+    assert page.evaluate("() => [source().width, source().height]") == [5475, 7300]
 
 
 def test_a_file_that_is_no_picture_is_told_of(opened):

@@ -1,5 +1,6 @@
 // Draws what a person sees: the frame, their mask, and the chosen effect, with WebGL2 on an OffscreenCanvas.
 import { effects } from "./effects/index.js";
+import { sizeOf } from "./frames.js";
 import { Labels } from "./labels.js";
 import { Painter } from "./painter.js";
 import { GUIDE, PERSON } from "./person.glsl.js";
@@ -41,6 +42,9 @@ void main() {
 }`;
 
 const NOBODY = "float person(vec2 at, vec3 color) { return 0.0; }\n";
+
+/** Longest side of a still picture that is drawn: more shows on no screen. The lengths of effects count pixels of a frame no larger. */
+const DRAWN = 2048;
 
 /** A late mask is one of logits: enlarged first, it keeps its outlines sharp. It gets as many cells across or down. */
 const LATE = 256;
@@ -112,6 +116,8 @@ export class Compositor {
       skeletons: /** @type {Skeletons | null} */ (null),
       largest: /** @type {number} */ (gl.getParameter(gl.MAX_TEXTURE_SIZE)),
       frame: painter.texture(),
+      /** Longest side of what it holds. */
+      longest: 0,
       /** The bitmap in that texture, if it is one. */
       still: /** @type {ImageBitmap | null} */ (null),
       mask: { texture: painter.texture(), width: 0, height: 0 },
@@ -131,7 +137,7 @@ export class Compositor {
    */
   draw(frame, frameWidth, frameHeight, mask, view, bodies = null) {
     if (this.lost) return;
-    this.#upload(frame, frameWidth, frameHeight);
+    this.#upload(frame);
     if (mask) this.#uploadMask(mask);
     this.#last = { frameWidth, frameHeight, mask, bodies, view: this.#complete(view) };
     this.#render();
@@ -153,11 +159,11 @@ export class Compositor {
     return { ...VIEW, ...view, picture: view.picture === undefined ? picture : view.picture };
   }
 
-  /** What is drawn, in the frame's full size, as a file. @param {string} [type] */
+  /** What is drawn, in the frame's full size, or of a large picture in that which is drawn, as a file. @param {string} [type] */
   async snapshot(type = "image/png") {
     if (!this.#last.frameWidth) throw new Error("Nothing is drawn yet, so there is no picture to keep.");
     if (this.lost) throw new Error("The graphics driver took the canvas away; try again when the picture is back.");
-    this.#render(this.#made.largest); // drawn again: the browser clears a canvas once it is shown
+    this.#render(this.#made.longest); // drawn again: the browser clears a canvas once it is shown
     const blob = this.canvas.convertToBlob({ type });
     this.#render();
     return blob;
@@ -168,32 +174,37 @@ export class Compositor {
     this.#gl.getExtension("WEBGL_lose_context")?.loseContext();
   }
 
-  /** @param {VideoFrame | ImageBitmap} frame @param {number} width @param {number} height */
-  #upload(frame, width, height) {
+  /** @param {VideoFrame | ImageBitmap} frame */
+  #upload(frame) {
     const gl = this.#gl;
     if (frame === this.#made.still) return; // a bitmap never changes
     this.#made.still = frame instanceof ImageBitmap ? frame : null;
     gl.bindTexture(gl.TEXTURE_2D, this.#made.frame);
-    const source = this.#upright(frame, width, height);
+    const source = this.#upright(frame);
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, gl.RGBA, gl.UNSIGNED_BYTE, source);
   }
 
   /**
    * The frame as WebGL can take it: browsers differ in whether they turn one that a phone held upright has recorded,
    * and none takes one larger than its largest texture. A 2D canvas does both.
-   * @param {VideoFrame | ImageBitmap} frame @param {number} width @param {number} height
+   * @param {VideoFrame | ImageBitmap} frame
    */
-  #upright(frame, width, height) {
-    const scale = Math.min(1, this.#made.largest / Math.max(width, height));
+  #upright(frame) {
+    const { width, height } = sizeOf(frame);
+    const { largest } = this.#made;
+    const longest = Math.max(width, height);
+    const scale = Math.min(1, (frame instanceof ImageBitmap ? Math.min(DRAWN, largest) : largest) / longest);
+    this.#made.longest = Math.round(longest * scale);
     const { rotation = 0, flip = false } = /** @type {{rotation?: number, flip?: boolean}} */ (frame);
     if (scale === 1 && !rotation && !flip) return frame;
     const upright = (this.#turning ??= new OffscreenCanvas(1, 1).getContext("2d"));
     if (!upright) throw new Error("This browser gives no 2D canvas in workers, which turning the picture needs.");
     const { canvas } = upright;
-    const size = { width: Math.floor(width * scale), height: Math.floor(height * scale) };
-    if (canvas.width !== size.width || canvas.height !== size.height) Object.assign(canvas, size);
+    const [w, h] = [width, height].map((side) => Math.max(1, Math.round(side * scale)));
+    if (canvas.width !== w || canvas.height !== h) Object.assign(canvas, { width: w, height: h });
     upright.globalCompositeOperation = "copy";
-    upright.drawImage(frame, 0, 0, canvas.width, canvas.height);
+    upright.imageSmoothingQuality = "medium";
+    upright.drawImage(frame, 0, 0, w, h);
     return canvas;
   }
 
@@ -214,8 +225,10 @@ export class Compositor {
   /** @param {number} [limit] longest side of the canvas */
   #render(limit = this.#last.view.limit) {
     const { painter, frame } = this.#made;
-    const { frameWidth, frameHeight, mask, bodies, view } = this.#last;
-    const scale = Math.min(1, limit / Math.max(frameWidth, frameHeight));
+    const { frameWidth, frameHeight, mask, bodies } = this.#last;
+    const longest = Math.max(frameWidth, frameHeight);
+    const view = enlarge(this.#last.view, Math.max(1, longest / DRAWN));
+    const scale = Math.min(1, limit / longest);
     const width = Math.max(1, Math.round(frameWidth * scale));
     const height = Math.max(1, Math.round(frameHeight * scale));
     if (this.canvas.width !== width) this.canvas.width = width;
@@ -288,6 +301,11 @@ export class Compositor {
       u_refine: Number(view.refine),
     };
   }
+}
+
+/** A view whose lengths are larger, so that an effect hides as much of a large picture. @param {View} view @param {number} by @returns {View} */
+function enlarge(view, by) {
+  return { ...view, blur: view.blur * by, edgeBlur: view.edgeBlur * by, cell: view.cell * by };
 }
 
 /** The inverse of an affine 3×3 matrix, column-major. @param {number[]} m */

@@ -1,14 +1,15 @@
 // Where frames come from. The latest wins: a frame that nobody has taken yet makes way for a newer one.
 
 /** @typedef {{image: VideoFrame | ImageBitmap, time: number, width: number, height: number, still: boolean,
- *   source: AbortSignal, close: () => void}} Shot `source` is aborted once another one has been opened */
+ *   source: AbortSignal, close: () => void}} Shot `width` and `height` are pixels as the source counts them, of which the
+ *   image of a large picture has fewer; `source` is aborted once another one has been opened */
 
 export class Frames {
   /** Counted so that it can be shown that every frame is closed. */
   counts = { in: 0, dropped: 0, closed: 0 };
   /** @type {Shot | null} */
   #waiting = null;
-  /** @type {ImageBitmap | null} */
+  /** @type {{bitmap: ImageBitmap, width: number, height: number} | null} */
   #picture = null;
   /** @type {(() => void) | null} */
   #wake = null;
@@ -29,21 +30,21 @@ export class Frames {
   /**
    * Takes frames from another source from now on; null from none.
    * @param {{kind: "stream", stream: ReadableStream<VideoFrame>} | {kind: "track", track: MediaStreamTrack}
-   *   | {kind: "pushed"} | {kind: "picture", bitmap: ImageBitmap} | null} source
+   *   | {kind: "pushed"} | {kind: "picture", bitmap: ImageBitmap, width: number, height: number} | null} source
    */
   open(source) {
     this.#opened = source !== null;
     this.#source.abort();
     this.#source = new AbortController();
     this.#drop();
-    this.#picture?.close();
+    this.#picture?.bitmap.close();
     this.#picture = null;
     if (source?.kind === "stream") void this.#read(source.stream, this.#source.signal);
     if (source?.kind === "track") {
       void this.#read(new MediaStreamTrackProcessor({ track: source.track }).readable, this.#source.signal);
     }
     if (source?.kind === "pushed") this.wanted();
-    if (source?.kind === "picture") this.#picture = source.bitmap;
+    if (source?.kind === "picture") this.#picture = source;
     this.#wake?.();
   }
 
@@ -63,13 +64,13 @@ export class Frames {
    * A frame arrives.
    * @param {VideoFrame | ImageBitmap} image closed here, sooner or later
    * @param {number} time seconds
+   * @param {{width: number, height: number}} [size] pixels as the source counts them, where the image has fewer
    */
-  push(image, time) {
+  push(image, time, size) {
     this.counts.in++;
     if (this.#waiting) this.counts.dropped++;
     this.#drop();
-    const [width, height] =
-      image instanceof ImageBitmap ? [image.width, image.height] : [image.displayWidth, image.displayHeight];
+    const { width, height } = size ?? sizeOf(image);
     const close = () => {
       image.close();
       this.counts.closed++;
@@ -105,15 +106,14 @@ export class Frames {
     }
   }
 
-  /** @param {ImageBitmap} picture stays open for the next time */
-  #still(picture) {
+  /** @param {{bitmap: ImageBitmap, width: number, height: number}} picture stays open for the next time */
+  #still({ bitmap, width, height }) {
     this.counts.in++;
     const close = () => {
       this.counts.closed++;
     };
-    const { width, height } = picture;
     const { signal } = this.#source;
-    return { image: picture, time: performance.now() / 1000, width, height, still: true, source: signal, close };
+    return { image: bitmap, time: performance.now() / 1000, width, height, still: true, source: signal, close };
   }
 
   #drop() {
@@ -137,4 +137,10 @@ export class Frames {
     }
     if (!signal.aborted) this.ended();
   }
+}
+
+/** Pixels of an image, as displayed. @param {VideoFrame | ImageBitmap} image @returns {{width: number, height: number}} */
+export function sizeOf(image) {
+  if (image instanceof ImageBitmap) return image;
+  return { width: image.displayWidth, height: image.displayHeight };
 }

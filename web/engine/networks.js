@@ -1,5 +1,6 @@
 // Networks on onnxruntime-web: one provider, its bundle, and a session for each model that is asked for.
 import { Crop } from "./crop.js";
+import { sizeOf } from "./frames.js";
 import { toFrame } from "./region.js";
 
 /** @typedef {"wasm" | "webgpu" | "webgl"} Provider */
@@ -9,7 +10,8 @@ import { toFrame } from "./region.js";
  *   outputs: Record<string, {name: string, shape: number[]}>, check?: Check}} Spec a model in catalogue.json */
 /** @typedef {{pattern: string, modulus: number, shift: number, outputs: Record<string, Sampled>}} Check */
 /** @typedef {{start: number, step: number, tolerance: number, values: number[]}} Sampled */
-/** @typedef {{image: VideoFrame | ImageBitmap, width: number, height: number}} Picture */
+/** @typedef {{image: VideoFrame | ImageBitmap, width: number, height: number}} Picture the image of a large one has fewer
+ *   pixels than are counted */
 /** @typedef {[number, number] | null} Size width and height of the input, of a network that takes any; null for its own */
 /** @typedef {{arrays: Float32Array[], shapes: (readonly number[])[], width: number, crop: number, network: number}} Run
  *   `width`: of the input */
@@ -265,8 +267,16 @@ export class Network {
    * @param {import("./region.js").Region} region
    */
   prepare(shot, region) {
-    this.crop.take(shot.image, shot.width, shot.height, region);
+    this.#take(shot, region);
     this.prepared = { shot, region };
+  }
+
+  /** Crops from the image, in its own pixels. @param {Picture} shot @param {import("./region.js").Region} region */
+  #take({ image, width, height }, region) {
+    const own = sizeOf(image);
+    const [across, down] = [own.width / width, own.height / height];
+    const [x, y, w, h, rotation] = region;
+    this.crop.take(image, own.width, own.height, [x * across, y * down, w * across, h * down, rotation]);
   }
 
   /** The first run compiles shaders and plans memory. */
@@ -285,7 +295,7 @@ export class Network {
     const { prepared } = this;
     this.prepared = null;
     if (prepared?.shot !== shot || !prepared.region.every((value, i) => value === region[i])) {
-      this.crop.take(shot.image, shot.width, shot.height, region);
+      this.#take(shot, region);
     }
     const cropped = performance.now();
     const { arrays, shapes } = await this.infer(outputs);

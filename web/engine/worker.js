@@ -331,7 +331,7 @@ const messages = {
     engine?.frames.open(source);
     scope.postMessage({ type: "sourced" });
   },
-  frame: ({ frame, time }) => engine?.frames.push(frame, time),
+  frame: ({ frame, time, size }) => engine?.frames.push(frame, time, size),
   view: ({ view }) => {
     if (!engine) return;
     engine.view = view;

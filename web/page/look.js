@@ -76,7 +76,7 @@ export class Look {
 
   /** Puts people before a picture of one's own. @param {File} file */
   async openBackground(file) {
-    this.#picture = { name: "own", bitmap: await decode(file) };
+    this.#picture = { name: "own", bitmap: (await decode(file)).bitmap };
     this.#pictureSent = false;
     this.settings.set("picture", "own");
     this.send();

@@ -187,8 +187,9 @@ class App {
 
   /** What a source may tell. @type {import("./source.js").On} */
   #on = {
-    ended: (code, detail) => this.fail(new Problem(code, detail)),
+    ended: (code, detail, text) => this.fail(new Problem(code, detail, text)),
     interrupted: (yes) => this.#interrupt(yes),
+    reduced: (why) => this.stage.notice(why),
   };
 
   /** @param {File} file */
@@ -316,7 +317,8 @@ class App {
     try {
       await this.look.openBackground(file);
     } catch (error) {
-      this.fail(error);
+      const { detail, text } = error instanceof Problem ? error : new Problem("background", String(error));
+      this.fail(new Problem("background", detail, text));
     }
   }
 
@@ -480,7 +482,10 @@ class App {
     const { problem, settings } = this;
     const source = settings.get("source");
     if (action === "sample") void this.choose("sample");
-    else if (action === "model") settings.set("model", this.panel.instead);
+    else if (action === "resume") {
+      this.problem = null;
+      this.show();
+    } else if (action === "model") settings.set("model", this.panel.instead);
     else if (action === "wasm") {
       if (settings.get("backend") === "wasm") this.restart();
       else settings.set("backend", "wasm");

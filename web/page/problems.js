@@ -1,15 +1,19 @@
 // What can go wrong, in sentences: what happened, and what the person can do now.
 
-/** What a button of a message does. @typedef {"retry" | "sample" | "restart" | "wasm" | "reload" | "start" | "model"} Action */
+/** What a button of a message does. @typedef {"retry" | "sample" | "restart" | "wasm" | "reload" | "start" | "model" | "resume"} Action */
 /** @typedef {{title: string, text: string, actions: Action[]}} Sentence */
 
 /** Something that the person must know; `code` is one of those below. */
 export class Problem extends Error {
-  /** @param {string} code @param {string} [detail] what the browser said */
-  constructor(code, detail = "") {
-    super(detail || code);
+  /**
+   * @param {string} code @param {string} [detail] what the browser said
+   * @param {string} [text] what happened and what to do, where more is known than the code says
+   */
+  constructor(code, detail = "", text = "") {
+    super(detail || text || code);
     this.code = code;
     this.detail = detail;
+    this.text = text;
   }
 }
 
@@ -22,6 +26,7 @@ export const LABELS = {
   reload: "Reload the page",
   start: "Back to the start",
   model: "Use another model",
+  resume: "Go on without it",
 };
 
 /** @type {Record<string, Sentence>} */
@@ -75,6 +80,16 @@ const SENTENCES = {
     title: "This file cannot be shown",
     text: "The browser does not know this kind of picture or video, or the file is damaged.",
     actions: ["sample", "start"],
+  },
+  "source-large": {
+    title: "This picture is too large",
+    text: "",
+    actions: ["sample", "start"],
+  },
+  background: {
+    title: "This background cannot be shown",
+    text: "The browser does not know this kind of picture, or the file is damaged.",
+    actions: ["resume"],
   },
   "source-without-pictures": {
     title: "This file holds no pictures",

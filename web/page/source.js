@@ -1,5 +1,7 @@
 // Where pictures come from: one interface, whoever delivers them.
+import { Animation } from "./animation.js";
 import { Camera } from "./camera.js";
+import { identify, readAddress, readBlob } from "./formats.js";
 import { Problem } from "./problems.js";
 import { Still } from "./still.js";
 import { Video } from "./video.js";
@@ -17,8 +19,9 @@ import { Video } from "./video.js";
  * @property {() => void} close
  */
 
-/** @typedef {{ended: (code: string, detail?: string) => void, interrupted: (yes: boolean) => void}} On the source is
- *   gone; something else, such as a call, has the camera for a while */
+/** @typedef {{ended: (code: string, detail?: string, text?: string) => void, interrupted: (yes: boolean) => void,
+ *   reduced: (why: string) => void}} On the source is gone; something else, such as a call, has the camera for a while;
+ *   less of a file is shown than it holds */
 
 /**
  * @param {string} address camera, sample, or that of a picture or a video on this site
@@ -38,17 +41,33 @@ export async function openSource(address, site, options) {
   const name = address === "sample" ? "Sample picture" : decodeURIComponent(url.pathname.split("/").at(-1) ?? "");
   if (response.headers.get("content-type")?.startsWith("video/")) {
     stop.abort(); // the <video> loads it piece by piece
-    return Video.open(url.href, name, options);
+    return Video.open(url.href, name, options, readAddress(url.href));
   }
-  return Still.open(await response.blob(), name);
+  const blob = await response.blob().catch((error) => {
+    throw new Problem("source-missing", String(error.message ?? error));
+  });
+  return openBlob(blob, name, options);
 }
 
-/** @param {File} file that the person opened or dropped @param {On} on @returns {Promise<Source>} */
-export async function openFile(file, on) {
-  const asVideo = () => Video.open(URL.createObjectURL(file), file.name, on);
-  if (file.type.startsWith("video/")) return asVideo();
-  const still = Still.open(file, file.name);
-  return file.type.startsWith("image/") ? still : still.catch(asVideo); // a name may say nothing
+/** @param {File} file that the person opened or dropped @param {On} on */
+export const openFile = (file, on) => openBlob(file, file.name, on);
+
+/** @param {Blob} blob @param {string} name @param {On} on @returns {Promise<Source>} */
+async function openBlob(blob, name, on) {
+  const read = readBlob(blob);
+  const format = await identify(read).catch((error) => {
+    const text = "It is a folder, or was moved or changed. Open the file again.";
+    throw new Problem("source-unreadable", String(error.message ?? error), text);
+  });
+  if (format.kind === "image" || blob.type.startsWith("image/") || !blob.size) {
+    if (!format.animation) return Still.open(blob, name, format);
+    if ("ImageDecoder" in globalThis) {
+      const animation = await Animation.open(blob, name, format, on);
+      if (animation) return animation;
+    } else on.reduced(`In this browser, only the first frame of ${format.name} files is shown.`);
+    return Still.open(blob, name, format);
+  }
+  return Video.open(URL.createObjectURL(blob), name, on, read);
 }
 
 /** @param {string} address */

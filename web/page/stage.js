@@ -60,7 +60,8 @@ export class Stage {
 
   /** @param {import("./problems.js").Problem} problem */
   tell(problem) {
-    const { title, text, actions } = sentence(problem.code);
+    const { title, text: usual, actions } = sentence(problem.code);
+    const text = problem.text || usual;
     element("message-title").textContent = title;
     element("message-text").textContent = text || problem.detail;
     const detail = element("message-detail");

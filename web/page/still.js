@@ -1,26 +1,66 @@
 // A still picture as a source.
+import { explain, identify, readBlob } from "./formats.js";
 import { Problem } from "./problems.js";
 
-/** Longest side that is kept: more shows on no screen and costs memory. */
-const LONGEST = 2048;
+/** Longest side that is kept: networks find small people in it, and it costs at most 64 MiB. */
+export const LONGEST = 4096;
+
+/** What is decoded at most, pixels: some 400 MB. The same bound as natively. */
+const MOST = 100e6;
+
+/** @typedef {import("./decoder.js").Decoded} Decoded */
+
+/** The worker that decodes, which is asked one thing after another. */
+export class Decoder {
+  #worker = new Worker(new URL("decoder.js", import.meta.url), { type: "module", name: "decoder" });
+
+  /** @param {{type: string, [key: string]: unknown}} message @returns {Promise<any>} */
+  ask(message) {
+    return new Promise((resolve, reject) => {
+      this.#worker.onmessage = ({ data }) =>
+        data.message === undefined ? resolve(data) : reject(new Error(data.message));
+      this.#worker.onerror = ({ message }) => reject(new Error(message));
+      this.#worker.postMessage({ ...message, longest: LONGEST });
+    });
+  }
+
+  close() {
+    this.#worker.terminate();
+  }
+}
+
+/**
+ * Refuses what is too large, before it is decoded.
+ * @param {import("./formats.js").Format} format
+ */
+export function bound({ width, height }) {
+  const pixels = width * height;
+  if (pixels <= MOST) return;
+  const size = `${width} × ${height} pixels are ${Math.round(pixels / 1e6)} megapixels`;
+  throw new Problem(
+    "source-large",
+    "",
+    `${size}, and at most ${MOST / 1e6} are opened. Make it smaller, then open it again.`,
+  );
+}
 
 /**
  * Decodes a picture off the main thread, no larger than needed.
  * @param {Blob} blob
- * @returns {Promise<ImageBitmap>}
+ * @param {import("./formats.js").Format} [known] what it is
+ * @returns {Promise<Decoded>}
  */
-export async function decode(blob) {
-  const worker = new Worker(new URL("decoder.js", import.meta.url), { type: "module", name: "decoder" });
+export async function decode(blob, known) {
+  const format = known ?? (await identify(readBlob(blob)));
+  bound(format);
+  const decoder = new Decoder();
   try {
-    return await new Promise((resolve, reject) => {
-      worker.onmessage = ({ data: { bitmap, message } }) => (bitmap ? resolve(bitmap) : reject(new Error(message)));
-      worker.onerror = ({ message }) => reject(new Error(message));
-      worker.postMessage({ blob, longest: LONGEST });
-    });
+    return await decoder.ask({ type: "decode", blob });
   } catch (error) {
-    throw new Problem("source-unreadable", error instanceof Error ? error.message : String(error));
+    const why = blob.size ? explain(format) : "The file is empty. Open another copy of it.";
+    throw new Problem("source-unreadable", error instanceof Error ? error.message : String(error), why);
   } finally {
-    worker.terminate();
+    decoder.close();
   }
 }
 
@@ -30,7 +70,7 @@ export class Still {
   moving = false;
   gone = false;
 
-  /** @type {ImageBitmap | null} */
+  /** @type {Decoded | null} */
   #decoded = null;
 
   /** @param {Blob} blob @param {string} name */
@@ -39,25 +79,25 @@ export class Still {
     this.name = name;
   }
 
-  /** @param {Blob} blob @param {string} name */
-  static async open(blob, name) {
+  /** @param {Blob} blob @param {string} name @param {import("./formats.js").Format} [format] what it is */
+  static async open(blob, name, format) {
     const still = new Still(blob, name);
-    still.#decoded = await decode(blob);
+    still.#decoded = await decode(blob, format);
     return still;
   }
 
   /** @param {import("./engine.js").Engine} engine */
   async attach(engine) {
-    const bitmap = this.#decoded ?? (await decode(this.blob)); // the first one went with the engine that had it
+    const decoded = this.#decoded ?? (await decode(this.blob)); // the first one went with the engine that had it
     this.#decoded = null;
-    engine.send({ type: "source", source: { kind: "picture", bitmap, loop: true } }, [bitmap]);
+    engine.send({ type: "source", source: { kind: "picture", ...decoded, loop: true } }, [decoded.bitmap]);
   }
 
   wanted() {}
   pause() {}
 
   close() {
-    this.#decoded?.close();
+    this.#decoded?.bitmap.close();
   }
 }
 

@@ -1,4 +1,5 @@
 // A video as a source, and the way to hand over frames one by one, for browsers that give no stream of them.
+import { explain, identify } from "./formats.js";
 import { Problem } from "./problems.js";
 
 /** Hands over the newest frame of a <video>, and the next only once the engine has asked for it. */
@@ -78,23 +79,32 @@ export class Video {
   /**
    * @param {string} address @param {string} name
    * @param {import("./source.js").On} on what is heard of it once it is open
+   * @param {import("./formats.js").Read} read its bytes, to name it where it cannot be shown
    */
-  static async open(address, name, on) {
+  static async open(address, name, on, read) {
     const video = document.createElement("video");
     const opened = new Video(video, name);
     try {
       await new Promise((resolve, reject) => {
         video.onloadeddata = resolve;
-        video.onerror = () => reject(new Problem("source-unreadable", video.error?.message));
+        video.onerror = reject;
         Object.assign(video, { muted: true, loop: true, playsInline: true, src: address });
       });
-      if (!video.videoWidth) throw new Problem("source-without-pictures");
-    } catch (error) {
+    } catch {
+      const { error } = video;
       opened.close();
-      throw error;
+      throw await unreadable(read, error);
+    }
+    if (!video.videoWidth) {
+      opened.close();
+      const problem = await unreadable(read, null);
+      throw problem.text ? problem : new Problem("source-without-pictures");
     }
     // A damaged file may begin well.
-    video.onerror = () => on.ended("source-unreadable", video.error?.message);
+    video.onerror = () => {
+      const reached = `The video is damaged: it cannot be decoded beyond ${video.currentTime.toFixed(1)} s.`;
+      on.ended("source-unreadable", video.error?.message, `${reached} Open another copy of it.`);
+    };
     return opened;
   }
 
@@ -123,6 +133,17 @@ export class Video {
     this.video.load();
     if (src.startsWith("blob:")) URL.revokeObjectURL(src);
   }
+}
+
+/**
+ * Says what the file is that no <video> shows.
+ * @param {import("./formats.js").Read} read @param {MediaError | null} error
+ */
+async function unreadable(read, error) {
+  const format = await identify(read);
+  if (format.kind === "sound") return new Problem("source-without-pictures", error?.message);
+  const damaged = error?.code === MediaError.MEDIA_ERR_DECODE;
+  return new Problem("source-unreadable", error?.message, explain(format, damaged));
 }
 
 /** @typedef {import("./source.js").Source} Source */
