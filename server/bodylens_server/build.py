@@ -154,11 +154,11 @@ def wire(files: Files, name: str) -> int:
 
 def measure(files: Files) -> list[Part]:
     """Return the sizes by part: the first folder of each path."""
-    titles = {"app": "page", "ort": "onnxruntime-web", "pyodide": "Python", "three": "three.js", "models": "models"}
+    titles = {"app": "page", "licenses": "licences", "ort": "onnxruntime-web", "pyodide": "Python", "three": "three.js"}
     inflated = json.loads(files[INTEGRITY].read())["inflated"]
     found: dict[str, list[tuple[int, int, int, int]]] = {}
     for name, resource in files.items():
-        title = titles[name.split("/")[0]] if "/" in name else "page"
+        title = titles.get(name.split("/")[0], name.split("/")[0]) if "/" in name else "page"
         plain = name.removesuffix(".gz")
         if plain == name:
             counts = (1, resource.size, resource.size, wire(files, name))

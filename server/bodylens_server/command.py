@@ -1,4 +1,4 @@
-"""The command line: `bodylens serve`, `bodylens build`, `bodylens models …`, `bodylens run …`.
+"""The command line: `bodylens serve`, `bodylens build`, `bodylens run …`, `bodylens models …`, `bodylens licenses`.
 
 Each command is imported when it is called: help comes at once, whatever extras are installed.
 """
@@ -28,6 +28,7 @@ COMMANDS = {
     "build": Command("bodylens_server.build", "server", "write the page as a folder for any static host"),
     "run": Command("bodylens_server.run", "native", "find people in a picture or a video file"),
     "models": Command("bodylens_models.command", "models", "list, fetch and import models"),
+    "licenses": Command("bodylens_server.licenses", "server", "list whose works the page contains, and their licences"),
 }
 OWN = {"bodylens", "bodylens_models", "bodylens_server"}
 

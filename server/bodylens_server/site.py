@@ -2,9 +2,9 @@
 
 Every folder lies below a hash of its content: what is there never changes, so browsers may keep it for ever, and
 relative imports inside it still work. Only the front page has a fixed address. It tells the page where the rest is:
-`{{app}}` becomes the application's folder, without a slash at its end, and `{{site}}` the JSON of all addresses, those
-of folders with a slash at their end. All are relative to the page, for the site may lie below any path. The addresses
-of the models are relative to the catalogue, which names them.
+`{{app}}` becomes the application's folder, without a slash at its end, `{{licenses}}` the page of licences, and
+`{{site}}` the JSON of all addresses, those of folders with a slash at their end. All are relative to the page, for the
+site may lie below any path. The addresses of the models are relative to the catalogue, which names them.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bodylens_models import catalogue, store
-from bodylens_server import checkout, lock
+from bodylens_server import checkout, licenses, lock
 from bodylens_server.errors import Failure
 from bodylens_server.resource import MEDIA_TYPES, Resource, from_bytes, from_file
 from bodylens_server.wheels import STANDARD_LIBRARY, PythonFiles
@@ -112,6 +112,7 @@ class Site:
         self.coming = coming
         self.python = python
         self.models = models
+        self.licenses = licenses.tree(licenses.components(python.wheels))
         self.lock = from_bytes(lock.make_lock(python.wheels), ".json")
         self.pages: dict[str, Resource] = {}
         self.addresses: dict[str, Any] = {}
@@ -180,6 +181,7 @@ class Site:
             self._catalogue = self._models()
         entries, models = self._catalogue
         folders.update({f"models/{name}": resource for name, resource in models.items()})
+        told = put("licenses", self.licenses)
         catalogue = put("models", {"catalogue.json": from_bytes(json.dumps(entries).encode(), ".json")})
         self.addresses = {
             "version": version("bodylens"),
@@ -192,6 +194,7 @@ class Site:
             "models": "models/",
             "catalogue": catalogue + "catalogue.json",
             "samples": app + "samples/",
+            "licenses": told + licenses.INDEX,
             # Whose masks stand beside the poses of a system that has none.
             "masks": next((name for name in MASKS if any(e["name"] == name and e["url"] for e in entries)), ""),
         }
@@ -223,7 +226,7 @@ class Site:
     def front_page(self, told: Mapping[str, Any]) -> Resource:
         """Return the front page with what it is told: the addresses, and more on a static site."""
         text = (self.web / "index.html").read_text(encoding="utf-8")
-        text = text.replace("{{app}}", told["app"].rstrip("/"))
+        text = text.replace("{{app}}", told["app"].rstrip("/")).replace("{{licenses}}", told["licenses"])
         return from_bytes(text.replace("{{site}}", html.escape(json.dumps(told))).encode(), ".html")
 
     def _file(self, path: Path) -> Resource:

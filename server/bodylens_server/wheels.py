@@ -167,12 +167,23 @@ def compile_archives(sources: Sequence[Path]) -> list[list[Path]]:
     return ready
 
 
+def micropip_place() -> Path:
+    """Return where micropip's wheel is kept."""
+    return cache.folder("wheels") / MICROPIP_SHA256[:16] / f"micropip-{MICROPIP}-py3-none-any.whl"
+
+
+def cached_micropip() -> Path | None:
+    """Return micropip's wheel if it was downloaded before."""
+    place = micropip_place()
+    return place if place.exists() else None
+
+
 def micropip_wheel() -> Path | None:
     """Return micropip's own wheel, downloaded once by pip and checked, or None where it cannot be had."""
-    name = f"micropip-{MICROPIP}-py3-none-any.whl"
-    target = cache.folder("wheels") / MICROPIP_SHA256[:16] / name
-    if target.exists():
-        return target
+    if found := cached_micropip():
+        return found
+    target = micropip_place()
+    name = target.name
     with tempfile.TemporaryDirectory() as folder:
         wanted = Path(folder) / "requirements.txt"
         wanted.write_text(f"micropip=={MICROPIP} --hash=sha256:{MICROPIP_SHA256}\n")

@@ -194,7 +194,7 @@ def test_the_manifest_knows_what_the_gzipped_files_hold(files):
 
 def test_the_sizes_add_up(site, files):
     parts = build.measure(files)
-    assert [part.name for part in parts] == ["Python", "models", "onnxruntime-web", "page", "three.js"]
+    assert [part.name for part in parts] == ["Python", "licences", "models", "onnxruntime-web", "page", "three.js"]
     assert sum(part.folder for part in parts) == sum(file.size for file in files.values())
     assert sum(part.files for part in parts) == len(files)
     fixed = sum(files[name].size for name in ("index.html", "sw.js", "integrity.json"))

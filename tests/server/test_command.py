@@ -92,7 +92,7 @@ def test_every_extra_is_known_to_these_tests():
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["run", "--help"], ["models", "--help"]], ids=" ".join
+    "arguments", [["--help"], ["--version"], ["run", "--help"], ["models", "--help"], ["licenses"]], ids=" ".join
 )
 def test_help_needs_no_extra_and_comes_at_once(arguments):
     before = os.times()

@@ -37,6 +37,7 @@ def test_the_front_page_names_every_folder_relative_to_itself(site):
         "samples",
         "masks",
         "keeper",
+        "licenses",
     }
     assert told["later"] == [told["pyodide"] + "python_stdlib_later.zip"]
     for name in ("app", "ort", "pyodide", "three"):

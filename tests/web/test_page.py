@@ -188,3 +188,17 @@ def test_a_model_can_be_changed_while_it_runs(visit, wait_state):
     assert opened.state == "running"
     assert any("selfie-landscape" in request.url for request in opened.requests)
     assert not opened.errors
+
+
+def test_the_page_leads_to_the_licences_of_all_that_it_contains(visit, server):
+    opened = visit("")
+    link = opened.page.get_by_role("link", name="Licenses")
+    link.scroll_into_view_if_needed()
+    with opened.page.context.expect_page() as waiting:
+        link.click()
+    shown = waiting.value
+    assert urlsplit(shown.url)[:2] == urlsplit(server)[:2]
+    assert shown.get_by_role("heading", name="Licenses").is_visible()
+    assert "Pyodide" in shown.locator("dl").inner_text()
+    shown.get_by_role("link", name="MPL-2.0").first.click()
+    shown.get_by_text("Mozilla Public License Version 2.0").wait_for()
