@@ -377,11 +377,11 @@ def draw_keypoints(
     """
     number("min_score", min_score, 0, 1)
     number("radius", radius, 0)
-    out = image.astype(np.float32)
+    out = image.copy()
     sure = people.keypoint_scores >= min_score
     for x, y in people.keypoints[sure][:, :2].tolist():
         _capsule(out, (x, y), (x, y), radius, color)
-    return _bytes(out)
+    return out
 
 
 def draw_skeleton(
@@ -407,17 +407,17 @@ def draw_skeleton(
     number("min_score", min_score, 0, 1)
     number("width", width, 0)
     edges = next((t.edges for t in TOPOLOGIES.values() if t.names == people.names), ())
-    out = image.astype(np.float32)
+    out = image.copy()
     for keypoints, scores in zip(people.keypoints, people.keypoint_scores, strict=True):
         for a, b in edges:
             if min(scores[a], scores[b]) >= min_score:
                 start, end = keypoints[a, :2].tolist(), keypoints[b, :2].tolist()
                 _capsule(out, (start[0], start[1]), (end[0], end[1]), width / 2, color)
-    return _bytes(out)
+    return out
 
 
 def _capsule(
-    picture: NDArray[np.float32],
+    picture: Picture,
     start: tuple[float, float],
     end: tuple[float, float],
     radius: float,
@@ -438,7 +438,7 @@ def _capsule(
     away = np.hypot(x - t * along[0], y - t * along[1])
     cover = np.clip(radius + 0.5 - away, 0, 1)[..., None]
     patch = picture[top:bottom, left:right]
-    patch += (np.array(color, np.float32) - patch) * cover
+    patch[...] = _bytes(patch + (np.array(color, np.float32) - patch) * cover)
 
 
 def _each(maps: Any) -> list[NDArray[Any]]:  # noqa: ANN401

@@ -55,6 +55,9 @@ class Output:
             if self.writer is None:
                 self.writer = self.make(self.part)
             self.writer.write(item, time)
+        except ValueError:
+            self.failed = True
+            raise
         except OSError as error:
             self.failed = True
             raise self._failure(error) from error

@@ -229,8 +229,8 @@ class Outputs:
     @property
     def notes(self) -> list[str]:
         """What a person should know about the files."""
-        writers = [output.writer for output in self.opened.values() if output.writer is not None]
-        return list(dict.fromkeys(note for writer in writers for note in writer.notes))
+        written = [(output.name, output.writer) for output in self.opened.values() if output.writer is not None]
+        return [f"{name}: {note}" for name, writer in written for note in writer.notes]
 
     def masks_of(self, people: "People") -> "tuple[Mask | None, list[Mask] | None]":
         """Return the union of the masks of a frame's people, and one each where that is asked for."""

@@ -289,6 +289,17 @@ def test_a_damaged_source_leaves_the_results_so_far(tmp_path, capfd):
     assert len(told.splitlines()) == 1
 
 
+def test_a_row_more_is_said(tmp_path, capfd):
+    source = tmp_path / "odd.png"
+    write_picture(source, np.ascontiguousarray(media.read_picture(PORTRAIT)[:255, :401]))
+    assert run(source, "--out", tmp_path / "odd.mp4") == 0
+    told = capfd.readouterr().err
+    assert (
+        told
+        == f"bodylens: --out {tmp_path / 'odd.mp4'}: padded from 401 × 255 to 402 × 256, for video needs even sizes\n"
+    )
+
+
 def test_an_animation_gives_a_video(tmp_path):
     from PIL import Image
 
@@ -302,6 +313,30 @@ def test_an_animation_gives_a_video(tmp_path):
 def test_several_frames_do_not_fit_into_one_picture(video, tmp_path, capfd):
     assert run(video, "--out", tmp_path / "one.png") == 2
     assert "give one.png a video's ending" in capfd.readouterr().err
+
+
+def test_a_frame_that_cannot_be_encoded_leaves_nothing(tmp_path, capfd):
+    write_picture(tmp_path / "wide.png", np.zeros((16, 17_000, 3), np.uint8))
+    assert run(tmp_path / "wide.png", "--out", tmp_path / "wide.mp4") == 2
+    assert "a frame of 17000 × 16 cannot be encoded as video: scale it down first" in capfd.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["wide.png"]
+
+
+def test_40_megapixels_take_less_than_a_gigabyte_and_a_half(tmp_path):
+    source = tmp_path / "large.jpg"
+    write_picture(source, cv2.resize(media.read_picture(PORTRAIT), (8000, 5000)))
+    code = (
+        "import resource, sys; from bodylens_server import command; assert command.main(sys.argv[1:]) == 0; "
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    arguments = ["run", source, "--out", tmp_path / "out.jpg", "--mask", tmp_path / "mask.jpg"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=True
+    )
+    megabytes = int(done.stdout) / 1024
+    print(f"\n{megabytes:.0f} MB")
+    assert megabytes < 1500
+    assert media.read_picture(tmp_path / "out.jpg").shape == (5000, 8000, 3)
 
 
 def test_a_frame_is_drawn_on_at_little_cost():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -111,9 +112,19 @@ class VideoWriter:
 
         Raises:
             OSError: the file cannot be written.
+            ValueError: the encoder refuses the frame, as one of more than 16,384 pixels across.
 
         """
         time = self.count / self.rate if time is None else time
+        try:
+            self._write(picture, time)
+        except av.error.FFmpegError as error:
+            if isinstance(error, OSError):
+                raise
+            size = f"{picture.shape[1]} × {picture.shape[0]}"
+            raise ValueError(f"a frame of {size} cannot be encoded as video: scale it down first") from error
+
+    def _write(self, picture: Picture, time: float) -> None:
         if not self.count:
             self._begin(picture, time)
         fitted = np.ascontiguousarray(self._fitted(picture))
@@ -124,8 +135,9 @@ class VideoWriter:
         )
         frame.time_base = self.time_base
         frame.pts = round((time - self.start) / self.time_base) if self.form.audio else self.count
+        packets = self.stream.encode(frame)
         self.count, self.time = self.count + 1, time
-        self._mux(self.stream.encode(frame))
+        self._mux(packets)
         if self.sound:
             self.sound.mux_until(time)
 
@@ -134,8 +146,7 @@ class VideoWriter:
         self.size = (width + width % 2, height + height % 2)
         if self.size != (width, height):
             self.notes.append(
-                f"{self.path.name} is {self.size[0]} × {self.size[1]}, padded from {width} × {height}: "
-                "video needs even sizes"
+                f"padded from {width} × {height} to {self.size[0]} × {self.size[1]}, for video needs even sizes"
             )
         self.start = time if self.sound is None else self.sound.start
         rate = Fraction(self.rate).limit_denominator(1001)
@@ -194,7 +205,9 @@ class VideoWriter:
                     self.sound.mux_until(None if whole else self.time + last)
             if self.sound:
                 self.sound.close()
-            self.container.close()
+            # Without a frame there is no header to finish, nor an encoder that could be opened.
+            with nullcontext() if self.count else suppress(av.error.FFmpegError):
+                self.container.close()
 
     def __enter__(self) -> VideoWriter:
         return self

@@ -48,7 +48,7 @@ def test_avi_has_a_rate(tmp_path):
 
 def test_odd_sizes_are_padded_and_told(tmp_path):
     writer = write(tmp_path / "odd.mp4", [shade(i, 63, 47) for i in range(3)])
-    assert writer.notes == ["odd.mp4 is 64 × 48, padded from 63 × 47: video needs even sizes"]
+    assert writer.notes == ["padded from 63 × 47 to 64 × 48, for video needs even sizes"]
     (picture, _), *_ = bodylens.frames(tmp_path / "odd.mp4")
     assert picture.shape == (48, 64, 3)
     assert np.abs(picture[-1].astype(int) - picture[-3]).max() < 8
