@@ -1,7 +1,7 @@
 // People as Python packs them into one array. ref: pysrc/bodylens/record.py
 
 /** Numbers before the arrays. */
-const HEADER = 10;
+const HEADER = 11;
 /** Numbers a mask: its handle and its region. */
 const MASK = 6;
 /** Numbers a capsule. ref: pysrc/bodylens/limb_parts.py */
@@ -14,7 +14,7 @@ export const CAPSULE = 12;
  * @param {Float64Array} packed
  */
 export function unpack(packed) {
-  const [index, time, width, height, n, k, d, hasWorld, m, c] = packed;
+  const [index, time, width, height, n, k, d, hasWorld, m, c, hasPresence] = packed;
   let at = HEADER;
   /** @param {number} count */
   const take = (count) => packed.subarray(at, (at += count));
@@ -31,6 +31,7 @@ export function unpack(packed) {
     keypoints: take(n * k * d),
     scores: take(n * k),
     world: hasWorld ? take(3 * n * k) : null,
+    presence: hasPresence ? take(n * k) : null,
     masks: Array.from({ length: m }, () => {
       const [handle, ...region] = take(MASK);
       return /** @type {MaskAt} */ ({ handle, region });

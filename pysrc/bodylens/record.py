@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from bodylens import rle
 from bodylens.people import People
 
-# (frame index, time, width, height, persons, keypoints, dimensions, has world, masks, capsules)
-HEADER = 10
+# (frame index, time, width, height, persons, keypoints, dimensions, has world, masks, capsules, has presence)
+HEADER = 11
 
 
 def _rounded(values: NDArray[np.float32], digits: int) -> Any:  # noqa: ANN401
@@ -85,14 +85,15 @@ def pack(people: People, capsules: NDArray[np.float32] | None = None) -> NDArray
 
     Returns:
         float64: the header (`HEADER` numbers), then ids (n), scores (n), boxes (n*4), keypoints (n*k*d),
-        keypoint scores (n*k), world (n*k*3) if any, masks (m*6: handle, region x, y, width, height, rotation),
+        keypoint scores (n*k), world (n*k*3) if any, presence (n*k) if any, masks (m*6: handle, region x, y, width, height, rotation),
         capsules (c*12). `web/people.js` reads it.
 
     """
     n, k, d = people.keypoints.shape
     frame = people.frame
-    has_world, rows = people.world is not None, 0 if capsules is None else len(capsules)
-    header = (frame.index, frame.time, frame.width, frame.height, n, k, d, has_world, len(people.masks), rows)
+    has_world, has_presence = people.world is not None, people.presence is not None
+    rows = 0 if capsules is None else len(capsules)
+    header = (frame.index, frame.time, frame.width, frame.height, n, k, d, has_world, len(people.masks), rows, has_presence)
     parts: list[NDArray[Any]] = [
         np.array(header, np.float64),
         people.ids,
@@ -103,6 +104,8 @@ def pack(people: People, capsules: NDArray[np.float32] | None = None) -> NDArray
     ]
     if people.world is not None:
         parts.append(people.world.ravel())
+    if people.presence is not None:
+        parts.append(people.presence.ravel())
     for mask in people.masks:
         r = mask.region
         parts.append(np.array((mask.handle, r.x, r.y, r.width, r.height, r.rotation)))

@@ -1,6 +1,7 @@
 """People as arrays, and as records."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -53,6 +54,21 @@ def test_a_record_names_every_keypoint_and_is_json():
     assert len(person["box"]) == 4
 
 
+def test_a_record_says_how_probably_a_keypoint_is_in_the_picture():
+    people = replace(two(), presence=np.full((2, 3), 0.25, np.float32))
+    points = [point for person in to_record(people)["people"] for point in person["keypoints"]]
+    assert [point["presence"] for point in points] == [0.25] * 6
+    assert pack(people)[-6:].tolist() == [0.25] * 6
+
+
+def test_a_record_holds_a_mask_for_each_person():
+    one, other = np.eye(2, dtype=np.float32), np.zeros((2, 2), np.float32)
+    assert to_record(two(), None, [one, other])["masks"] == [
+        {"width": 2, "height": 2, "rle": [0, 1, 2, 1]},
+        {"width": 2, "height": 2, "rle": [4]},
+    ]
+
+
 def test_a_record_holds_the_mask_thresholded():
     mask = Mask(1, 2, 2, Region.whole(100, 80), "person", 0.6, 1, 0.9, (0, 0, 1, 1))
     people = People.none(FRAME)
@@ -64,7 +80,7 @@ def test_a_record_holds_the_mask_thresholded():
 def test_packed_people_are_one_array_with_everything_in_it():
     people = two(world=True)
     packed = pack(people)
-    assert packed[:HEADER].tolist() == [7, 0.25, 100, 80, 2, 3, 3, 1, 0, 0]
+    assert packed[:HEADER].tolist() == [7, 0.25, 100, 80, 2, 3, 3, 1, 0, 0, 0]
     assert len(packed) == HEADER + 2 + 2 + 8 + 18 + 6 + 18
     np.testing.assert_array_equal(packed[-18:].reshape(2, 3, 3), people.world)
 

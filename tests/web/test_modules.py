@@ -181,6 +181,7 @@ def test_a_packed_frame_becomes_the_record_that_python_writes():
         rng.random((2, 2, 3), np.float32) * 300,
         rng.random((2, 2), np.float32),
         world=rng.random((2, 2, 3), np.float32),
+        presence=rng.random((2, 2), np.float32),
         names=names,
         masks=(Mask(1, 4, 4, Region.whole(640, 480), "person", 0.5, 1, 1.0, (0, 0, 1, 1)),),
     )

@@ -1,7 +1,7 @@
 // People as Python packs them, into the plain object of a frame; the same as pysrc/bodylens/record.py gives.
 import { unpack } from "../people.js";
 
-/** @typedef {{name: string, x: number, y: number, z?: number, score: number}} Point */
+/** @typedef {{name: string, x: number, y: number, z?: number, score: number, presence?: number}} Point */
 /** @typedef {{id: number, score: number, box: number[], keypoints: Point[], world?: Point[]}} Person */
 /** @typedef {{frame: {index: number, time: number, width: number, height: number}, people: Person[]}} FrameRecord */
 
@@ -14,7 +14,7 @@ const rounded = (value, digits) => Number(value.toFixed(digits));
  * @returns {FrameRecord}
  */
 export function toRecord(packed, names) {
-  const { frame, n, k, d, ids, personScores, boxes, keypoints, scores, world } = unpack(packed);
+  const { frame, n, k, d, ids, personScores, boxes, keypoints, scores, world, presence } = unpack(packed);
 
   /** @param {Float64Array} values @param {number} size @param {number} digits @param {number} person */
   const points = (values, size, digits, person) =>
@@ -35,7 +35,9 @@ export function toRecord(packed, names) {
     id: ids[i],
     score: rounded(personScores[i], 4),
     box: Array.from(boxes.subarray(4 * i, 4 * i + 4), (value) => rounded(value, 2)),
-    keypoints: points(keypoints, d, 2, i),
+    keypoints: points(keypoints, d, 2, i).map((point, j) =>
+      presence ? { ...point, presence: rounded(presence[i * k + j], 4) } : point,
+    ),
     ...(world && { world: points(world, 3, 4, i) }),
   }));
   return { frame, people };
