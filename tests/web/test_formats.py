@@ -175,6 +175,11 @@ def test_animations_play_with_all_their_frames_and_times(visit):
         )
         until(page, "seen.size === 3")
         assert sorted(page.evaluate("[...seen]")) == [0, 0.2, 0.5], ending
+    cut = animations()["PNG"]
+    choose(page, "cut.png", cut[: cut.rindex(b"fdAT") + 16])
+    expect(page.locator("#message-text")).to_have_text(
+        "The animation is damaged: frame 3 of 3 cannot be decoded. Open another copy of it."
+    )
     single = io.BytesIO()
     Image.new("RGB", (30, 20)).save(single, "GIF")
     choose(page, "single.gif", single.getvalue())

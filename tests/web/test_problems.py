@@ -201,7 +201,7 @@ def test_a_video_that_is_damaged_further_on_says_so(visit, wait_state, film):
     opened = visit("?source=sample&backend=wasm")
     wait_state(opened.page, "running")
     choose(opened.page, "noise.webm", "video/webm", film[: len(film) // 8])
-    told(opened, "This file cannot be shown")
+    assert "The video is damaged: it cannot be decoded beyond" in told(opened, "This file cannot be shown")
     goes_on_with(opened, wait_state, "Use the sample picture")
 
 

@@ -82,13 +82,14 @@ export class Animation {
   async #play(playing) {
     let due = performance.now();
     for (;;) {
+      const index = this.#index;
       /** @type {Shown} */
       let shown;
       try {
-        shown = await this.decoder.ask({ type: "frame", index: this.#index });
+        shown = await this.decoder.ask({ type: "frame", index });
       } catch (error) {
         const detail = error instanceof Error ? error.message : String(error);
-        const where = `The animation is damaged: frame ${this.#index + 1} of ${this.frames} cannot be decoded.`;
+        const where = `The animation is damaged: frame ${index + 1} of ${this.frames} cannot be decoded.`;
         if (playing === this.#playing) this.on.ended("source-unreadable", detail, `${where} Open another copy of it.`);
         return;
       }
@@ -103,7 +104,7 @@ export class Animation {
       this.#fresh = shown;
       this.#push();
       due += 1000 * (shown.duration > SHORT ? shown.duration : INSTEAD);
-      this.#index = (this.#index + 1) % this.frames;
+      this.#index = (index + 1) % this.frames;
     }
   }
 

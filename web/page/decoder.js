@@ -78,8 +78,8 @@ const messages = {
 scope.onmessage = async ({ data }) => {
   try {
     const answer = await messages[data.type](data);
-    scope.postMessage(answer, answer.bitmap ? [answer.bitmap] : []);
+    scope.postMessage({ ...answer, id: data.id }, answer.bitmap ? [answer.bitmap] : []);
   } catch (error) {
-    scope.postMessage({ message: error instanceof Error ? error.message : String(error) });
+    scope.postMessage({ id: data.id, message: error instanceof Error ? error.message : String(error) });
   }
 };

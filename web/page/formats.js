@@ -67,10 +67,8 @@ const SIGNS = [
 /** What every browser decodes, so that only damage explains a failure. */
 const COMMON = ["JPEG", "PNG", "GIF", "WebP", "BMP", "H.264", "VP8", "VP9"];
 
-/** Bytes that are read at first. */
+/** Bytes that are read at a time. */
 const HEAD = 65536;
-/** Bytes of a video's index that are searched for its codecs; those of an hour are fewer. */
-const INDEX = 1 << 24;
 
 /** @param {Blob} blob @returns {Read} */
 export const readBlob = (blob) => async (start, end) => new Uint8Array(await blob.slice(start, end).arrayBuffer());
@@ -93,8 +91,10 @@ export const readAddress = (address) => async (start, end) => {
   return new Uint8Array(await new Blob(parts).slice(skipped, wanted).arrayBuffer());
 };
 
-/** A file of which the beginning is at hand. */
+/** A file of which the beginning is at hand, and what lies about the place that was looked at last. */
 class Bytes {
+  #near = { at: 0, bytes: /** @type {Uint8Array} */ (new Uint8Array()) };
+
   /** @param {Uint8Array} head @param {Read} read */
   constructor(head, read) {
     this.head = head;
@@ -105,10 +105,15 @@ class Bytes {
 
   /** @param {number} at @param {number} length @returns {Promise<DataView>} of `length` bytes, of zeros beyond the end */
   async view(at, length) {
-    const inside = at + length <= this.head.length;
-    const bytes = inside ? this.head.subarray(at, at + length) : await this.read(at, at + length);
+    let found = this.head.subarray(at, at + length);
+    if (found.length < length && this.head.length === HEAD) {
+      if (at < this.#near.at || at + length > this.#near.at + this.#near.bytes.length) {
+        this.#near = { at, bytes: await this.read(at, at + HEAD) };
+      }
+      found = this.#near.bytes.subarray(at - this.#near.at, at - this.#near.at + length);
+    }
     const whole = new Uint8Array(length);
-    whole.set(bytes);
+    whole.set(found);
     return new DataView(whole.buffer);
   }
 }
@@ -230,22 +235,41 @@ async function isoMedia(file) {
     return format("image", BRANDS[image], { width, height, animation });
   }
   const name = brands && !brands.includes("qt  ") ? "MP4" : "QuickTime";
-  for (let at = 0, boxes = 0; boxes < 1000; boxes++) {
-    const box = await file.view(at, 16);
-    const short = box.getUint32(0);
-    const size = short === 1 ? Number(box.getBigUint64(8)) : short;
-    if (word(box, 4) === "moov") {
-      const index = letters(await file.read(at, at + Math.min(size, INDEX)));
-      const tracks = index.split("trak").slice(1);
-      const videos = tracks.filter((track) => /hdlr[^]{8}vide/.test(track));
-      if (tracks.length && !videos.length) return format("sound", name);
-      const found = /stsd[^]{12}([^]{4})/.exec(videos[0] ?? "")?.[1] ?? "";
-      return format("video", name, { codec: CODECS[found] ?? found.trim() });
-    }
-    if (size < 8) break; // up to the end, or damaged
+  const index = await find(file, ["moov"], 0, Infinity);
+  if (!index) return format("video", name);
+  let tracks = 0;
+  for await (const track of boxes(file, index.start, index.end)) {
+    if (track.name !== "trak") continue;
+    tracks++;
+    const handler = await find(file, ["mdia", "hdlr"], track.start, track.end);
+    if (!handler || word(await file.view(handler.start + 8, 4), 0) !== "vide") continue;
+    const kinds = await find(file, ["mdia", "minf", "stbl", "stsd"], track.start, track.end);
+    const codec = kinds ? word(await file.view(kinds.start + 12, 4), 0) : "";
+    return format("video", name, { codec: CODECS[codec] ?? codec.trim() });
+  }
+  return format(tracks ? "sound" : "video", name);
+}
+
+/** @typedef {{name: string, start: number, end: number}} Box where its content lies */
+
+/** @param {Bytes} file @param {number} at @param {number} end @returns {AsyncGenerator<Box>} */
+async function* boxes(file, at, end) {
+  while (at + 8 <= end) {
+    const view = await file.view(at, 16);
+    const [short, name] = [view.getUint32(0), word(view, 4)];
+    const size = short === 1 ? Number(view.getBigUint64(8)) : short || end - at;
+    if (size < 8 || !/^[ -~]{4}$/.test(name)) return; // damaged, or the end
+    yield { name, start: at + (short === 1 ? 16 : 8), end: Math.min(at + size, end) };
     at += size;
   }
-  return format("video", name);
+}
+
+/** The first box with these names, one in the other. @param {Bytes} file @param {string[]} path @param {number} start @param {number} end @returns {Promise<Box | null>} */
+async function find(file, [name, ...inner], start, end) {
+  for await (const box of boxes(file, start, end)) {
+    if (box.name === name) return inner.length ? find(file, inner, box.start, box.end) : box;
+  }
+  return null;
 }
 
 /** @param {string} text of its beginning */

@@ -10,17 +10,31 @@ const MOST = 100e6;
 
 /** @typedef {import("./decoder.js").Decoded} Decoded */
 
-/** The worker that decodes, which is asked one thing after another. */
+/** The worker that decodes. */
 export class Decoder {
   #worker = new Worker(new URL("decoder.js", import.meta.url), { type: "module", name: "decoder" });
+  /** @type {Map<number, {resolve: (answer: any) => void, reject: (error: Error) => void}>} */
+  #asked = new Map();
+  #asking = 0;
+
+  constructor() {
+    this.#worker.onmessage = ({ data }) => {
+      const asked = this.#asked.get(data.id);
+      this.#asked.delete(data.id);
+      if (data.message === undefined) asked?.resolve(data);
+      else asked?.reject(new Error(data.message));
+    };
+    this.#worker.onerror = ({ message }) => {
+      for (const { reject } of this.#asked.values()) reject(new Error(message));
+      this.#asked.clear();
+    };
+  }
 
   /** @param {{type: string, [key: string]: unknown}} message @returns {Promise<any>} */
   ask(message) {
     return new Promise((resolve, reject) => {
-      this.#worker.onmessage = ({ data }) =>
-        data.message === undefined ? resolve(data) : reject(new Error(data.message));
-      this.#worker.onerror = ({ message }) => reject(new Error(message));
-      this.#worker.postMessage({ ...message, longest: LONGEST });
+      this.#asked.set(++this.#asking, { resolve, reject });
+      this.#worker.postMessage({ ...message, id: this.#asking, longest: LONGEST });
     });
   }
 
@@ -55,7 +69,8 @@ export async function decode(blob, known) {
   bound(format);
   const decoder = new Decoder();
   try {
-    return await decoder.ask({ type: "decode", blob });
+    const { bitmap, width, height } = await decoder.ask({ type: "decode", blob });
+    return { bitmap, width, height };
   } catch (error) {
     const why = blob.size ? explain(format) : "The file is empty. Open another copy of it.";
     throw new Problem("source-unreadable", error instanceof Error ? error.message : String(error), why);

@@ -100,9 +100,11 @@ export class Video {
       const problem = await unreadable(read, null);
       throw problem.text ? problem : new Problem("source-without-pictures");
     }
-    // A damaged file may begin well.
+    // A damaged file may begin well, and come to its end only when it is to begin again.
+    let furthest = 0;
+    video.ontimeupdate = () => (furthest = Math.max(furthest, video.currentTime));
     video.onerror = () => {
-      const reached = `The video is damaged: it cannot be decoded beyond ${video.currentTime.toFixed(1)} s.`;
+      const reached = `The video is damaged: it cannot be decoded beyond ${furthest.toFixed(1)} s.`;
       on.ended("source-unreadable", video.error?.message, `${reached} Open another copy of it.`);
     };
     return opened;
