@@ -85,15 +85,27 @@ def pack(people: People, capsules: NDArray[np.float32] | None = None) -> NDArray
 
     Returns:
         float64: the header (`HEADER` numbers), then ids (n), scores (n), boxes (n*4), keypoints (n*k*d),
-        keypoint scores (n*k), world (n*k*3) if any, presence (n*k) if any, masks (m*6: handle, region x, y, width, height, rotation),
-        capsules (c*12). `web/people.js` reads it.
+        keypoint scores (n*k), world (n*k*3) if any, presence (n*k) if any, masks (m*6: handle, region x, y, width,
+        height, rotation), capsules (c*12). `web/people.js` reads it.
 
     """
     n, k, d = people.keypoints.shape
     frame = people.frame
     has_world, has_presence = people.world is not None, people.presence is not None
     rows = 0 if capsules is None else len(capsules)
-    header = (frame.index, frame.time, frame.width, frame.height, n, k, d, has_world, len(people.masks), rows, has_presence)
+    header = (
+        frame.index,
+        frame.time,
+        frame.width,
+        frame.height,
+        n,
+        k,
+        d,
+        has_world,
+        len(people.masks),
+        rows,
+        has_presence,
+    )
     parts: list[NDArray[Any]] = [
         np.array(header, np.float64),
         people.ids,

@@ -1,7 +1,9 @@
 """Image files: stills and animations as RGB arrays, upright, with alpha composited over white."""
 
+import threading
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -23,6 +25,19 @@ SENSOR_BITS = (8, 10, 12, 14, 16, 32)
 SHORTEST_MS, INSTEAD_MS = 10.0, 100.0
 
 
+# What filters warnings is one for all threads.
+FILTERS = threading.Lock()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep back what Pillow remarks on odd files, but for too many pixels."""
+    with FILTERS, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
+
+
 def open_image(path: Path) -> Image.Image | None:
     """Open an image file and read its header alone.
 
@@ -37,8 +52,7 @@ def open_image(path: Path) -> Image.Image | None:
 
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with _quiet():
             image = Image.open(path, formats=FORMATS)
     except UnidentifiedImageError:
         with path.open("rb") as file:
@@ -116,7 +130,8 @@ def animation(image: Image.Image, path: Path) -> Iterator[tuple[Picture, float]]
 def _decoded(image: Image.Image, path: Path, frames: int = 0) -> Picture:
     try:
         image.load()
-        upright = ImageOps.exif_transpose(image)
+        with _quiet():
+            upright = ImageOps.exif_transpose(image)
         if upright.mode[0] in "IF":
             grey = _eight_bits(np.asarray(upright))
             return np.repeat(grey[..., None], 3, axis=2)

@@ -190,6 +190,12 @@ def test_a_damaged_animation_says_how_far_it_went(tmp_path):
     assert seen in (2, 3)
 
 
+def test_odd_metadata_are_passed_over_in_silence(tmp_path):
+    path = tmp_path / "odd.jpg"
+    Image.new("RGB", (16, 8), RED).save(path, exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x09\x01\x12")
+    assert read_picture(path).shape == (8, 16, 3)
+
+
 def test_heic_is_named(tmp_path):
     (tmp_path / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
     with pytest.raises(ValueError, match="is HEIC"):
