@@ -104,14 +104,18 @@ class Live:
             model: its name.
             options: JSON of the system's options. Some of the page's own are put into each system's words: `smoothing`,
                 of whatever the system smooths; `masks`, `parts` and `people`, whether masks, parts of bodies and people
-                one by one are drawn. Where the system tells no parts, they follow from its skeletons.
+                one by one are drawn; `everyone`, whether masks must show people that the system does not find. Where
+                the system tells no parts, they follow from its skeletons.
 
         Returns:
-            JSON of the keypoints' names and sides, of the pairs that bones join, and whether it finds masks of its own.
+            JSON of the keypoints' names and sides, of the pairs that bones join, whether it finds masks of its own, and
+            whether the masks are those of the found people alone.
 
         """
         wanted = json.loads(options)
-        smoothing, masks, parts, people = (wanted.pop(name, None) for name in ("smoothing", "masks", "parts", "people"))
+        smoothing, masks, parts, people, everyone = (
+            wanted.pop(name, None) for name in ("smoothing", "masks", "parts", "people", "everyone")
+        )
         known = option_names(model)
         words = {
             **dict.fromkeys(("smoothing", "enable_smoothing", "smooth_segmentation"), smoothing),
@@ -122,7 +126,8 @@ class Live:
         for name, value in words.items():
             if value is not None and name in known:
                 wanted.setdefault(name, value)
-        if segments(model):
+        alone = "enable_segmentation" in known
+        if segments(model) and not (alone and everyone):
             wanted.pop("mask_model", None)  # it has masks of its own
         self.pipeline = make_pipeline(model, wanted)
         if isinstance(self.pipeline, HasMaps):
@@ -131,10 +136,11 @@ class Live:
         self.capsules = import_module("bodylens.limb_parts").capsules if limbs else None
         self.ahead = None
         topology = self.pipeline.topology
+        told = {"masks": segments(model), "alone": alone and "mask_model" not in wanted}
         if topology is None:
-            return json.dumps({"names": [], "sides": [], "edges": [], "masks": segments(model)})
+            return json.dumps({"names": [], "sides": [], "edges": [], **told})
         sides = [side_of(name) for name in topology.names]
-        return json.dumps({"names": topology.names, "sides": sides, "edges": topology.edges, "masks": segments(model)})
+        return json.dumps({"names": topology.names, "sides": sides, "edges": topology.edges, **told})
 
     def begin(
         self,

@@ -54,6 +54,9 @@ CYAN: Colour = (0, 255, 255, 255)
 
 FACE = (0, 1)
 
+# Colours along the longer side of a picture in which nobody can be told.
+CONCEALED = 16
+
 
 def to_mask(
     person: Labels | Where | Sequence[Labels | Where],
@@ -263,11 +266,13 @@ def blur_parts(
 ) -> Picture:
     """Blur parts of the body, such as faces.
 
-    Where no map is given (nobody was segmented one by one) all is blurred: what is meant to hide fails on that side.
+    Where no map is given (nobody was segmented one by one) all is concealed: what is meant to hide fails on that side.
 
     Args:
         image: (h, w, 3).
-        parts: (h, w), -1 … 23; or one such map for each person.
+        parts: (h, w), -1 … 23; or one such map for each person. Or (h, w) bool, where to blur, as
+            `limb_parts.hidden_parts` and `Segmentation.hidden` give it: then the soft edge lies outside of it, and
+            `ids` does not count.
         ids: the parts to blur; the face if not given.
         blur: pixels, 0 … 20.
         edge_blur: of the line between what is blurred and what is not, pixels, 0 … 20.
@@ -278,18 +283,58 @@ def blur_parts(
 
     """
     if isinstance(parts, Sequence) and not len(parts):
-        sharp: Where = np.zeros(image.shape[:2], bool)
-    else:
-        sharp = to_mask(parts, draw_contour=True, foreground_ids=tuple(ids))[..., 3] > 0
+        return _flipped(conceal(image), flip_horizontal)
+    maps = _each(parts)
+    if maps[0].dtype == np.bool_:
+        return _kept(image, ~np.logical_or.reduce(maps), blur, edge_blur, flip_horizontal, outside=True)
+    sharp = to_mask(maps, draw_contour=True, foreground_ids=tuple(ids))[..., 3] > 0
     return _kept(image, sharp, blur, edge_blur, flip_horizontal)
 
 
-def _kept(image: Picture, sharp: Where, blur: float, edge_blur: float, flip_horizontal: bool) -> Picture:
-    """Keep part of a picture sharp and blur the rest."""
+def conceal(image: Picture) -> Picture:
+    """Reduce a picture to so few colours that nobody can be told from it: `CONCEALED` along its longer side.
+
+    Args:
+        image: (h, w, 3).
+
+    Returns:
+        (h, w, 3) uint8.
+
+    """
+    cells: NDArray[np.float32] = image.astype(np.float32)
+    for axis in (0, 1):
+        shares, mix = _cells(image.shape[axis], max(image.shape[:2]))
+        means = np.tensordot(shares, cells, axes=(1, axis))
+        cells = np.moveaxis(np.tensordot(mix, means, axes=(1, 0)), 0, axis)
+    return _bytes(cells)
+
+
+def _cells(side: int, longest: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Divide the n pixels along a side into c cells.
+
+    Returns:
+        (c, n): the share of each pixel in each cell's mean; and (n, c): of each cell in each pixel, linearly between
+        the middles of the cells.
+
+    """
+    count = max(1, int(CONCEALED * side / longest + 0.5))
+    edges, pixels = np.arange(count + 1) * (side / count), np.arange(side)
+    shares = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    at = np.clip((pixels + 0.5) * (count / side) - 0.5, 0, count - 1)
+    mix = np.maximum(0, 1 - abs(at[:, None] - np.arange(count)))
+    return (np.clip(shares, 0, 1) * (count / side)).astype(np.float32), mix.astype(np.float32)
+
+
+def _kept(
+    image: Picture, sharp: Where, blur: float, edge_blur: float, flip_horizontal: bool, outside: bool = False
+) -> Picture:
+    """Keep part of a picture sharp and blur the rest; `outside` lets the soft edge begin where the sharp part does."""
     number("blur", blur, 0, 20)
     number("edge_blur", edge_blur, 0, 20)
     _require_same(image, sharp)
     cover = blurred(sharp[..., None].astype(np.float32), edge_blur, fade=True)
+    if outside:
+        cover = np.maximum(2 * cover - 1, 0) * sharp[..., None]
     out = image * cover + blurred(image.astype(np.float32), blur) * (1 - cover)
     return _flipped(_bytes(out), flip_horizontal)
 

@@ -7,7 +7,9 @@ have a depth, the nearer one of two crossing limbs is on top. Clothes, hair and 
 The radii are shares of the shoulders' width, chosen by eye from drawn proportions of the adult body.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,16 @@ BLOCK = 8192
 
 # A head is round: what is far from it belongs to something else, even if nothing else is known there.
 ROUND = 3
+
+# What hides parts errs on the side of hiding. In radii from its line: how far a face is hidden, whatever a mask says,
+# and how far a body explains that somebody is there. In the least radii of a body: how far all of it is hidden where
+# its face is not seen, which is to reach from the shoulders to the crown.
+FACE_REACH, EXPLAINED, FACELESS_REACH = 1.6, 2, 9
+# Above this share of people's pixels that no body explains, more people are there than were found. Measured: at most
+# 0.25 with everybody found (a leg may be missing), at least 0.4 with one of two or three people.
+OTHERS = 1 / 3
+# Pixels that are looked at for it along the longer side.
+LOOKS = 48
 
 # What a skeleton of 17 keypoints does not show: how far hand and foot reach beyond wrist and ankle, as shares of the
 # limb, and how far a torso reaches down where no hips are seen, as a share of the shoulders' width.
@@ -182,6 +194,65 @@ def limb_parts(
             np.copyto(owner[block], np.int32(shapes[0][0, 0]), where=closer)
     parts.reshape(-1)[at], owners.reshape(-1)[at] = part, owner
     return parts, owners
+
+
+def hidden_parts(
+    people: People, person: NDArray[np.bool_] | None, ids: Sequence[int] = (0, 1), min_score: float = MIN_SCORE
+) -> NDArray[np.bool_]:
+    """Say which pixels must be hidden so that no such part of anybody is seen, found or not.
+
+    - A hidden part is hidden whatever the mask says, a face with a margin.
+    - Of a person whose face is not seen, all is hidden, with a wide margin, if faces are to be.
+    - What the mask takes for a person and no body explains is hidden: it may be another person. Where that is more than
+      a third of the mask, people were not found, and all of the mask is hidden.
+    - Without a mask, people may be anywhere: all that no body explains is hidden.
+    - Where no body is found, everything is hidden.
+
+    Args:
+        people: n skeletons, as `capsules` takes them.
+        person: (h, w) bool over the whole frame, at any size: where anybody is, also who was not found. None where that
+            is not known, as with BlazePose's own masks, which are those of the found people; the result is then of the
+            frame's size.
+        ids: numbers of parts into `bodypix.PART_NAMES`; the face if not given.
+        min_score: keypoints below it are not used.
+
+    Returns:
+        (h, w) bool, as `draw.blur_parts` takes it.
+
+    """
+    table = capsules(people, min_score)
+    frame = people.frame
+    anywhere = np.ones((frame.height, frame.width), bool) if person is None else person
+    if not len(table):
+        return np.ones(anywhere.shape, bool)
+    parts, owners = limb_parts(people, anywhere, min_score)
+    faceless = np.setdiff1d(table[:, 0], table[table[:, 2] > 0, 0]) if set(ids) & {0, 1} else np.empty(0)
+    covered = np.zeros(anywhere.shape, bool)
+    explained = np.zeros(anywhere.shape, bool)
+    for row in table:
+        reach = float(row[9]) * (row[1] in ids) * (FACE_REACH if row[2] else 1)
+        if row[0] in faceless:
+            reach = FACELESS_REACH * float(table[table[:, 0] == row[0], 9].min())
+        box, away = _around(row, max(reach, EXPLAINED * float(row[9])), anywhere.shape, (frame.width, frame.height))
+        covered[box] |= away < reach
+        explained[box] |= away <= EXPLAINED * row[9]
+    step = max(1, max(anywhere.shape) // LOOKS)
+    looks = np.s_[step // 2 :: step, step // 2 :: step]
+    if person is not None and (person & ~explained)[looks].sum() > OTHERS * person[looks].sum():
+        return covered | person
+    return covered | (anywhere & (~explained | np.isin(parts, ids) | np.isin(owners, faceless)))
+
+
+def _around(row: Float, reach: float, shape: tuple[int, int], frame: tuple[int, int]) -> tuple[Any, Float]:
+    """Give the rectangle of a grid within reach of a capsule (12,), and how far its pixels are from the line."""
+    scale = np.array([shape[1] / frame[0], shape[0] / frame[1]])
+    ends = np.stack([row[3:5], row[6:8]])
+    left, top = np.clip(np.floor((ends.min(axis=0) - reach) * scale), 0, shape[::-1]).astype(int)
+    right, bottom = np.clip(np.ceil((ends.max(axis=0) + reach) * scale), 0, shape[::-1]).astype(int)
+    x = (np.arange(left, right, dtype=np.float32) + np.float32(0.5)) / np.float32(scale[0])
+    y = (np.arange(top, bottom, dtype=np.float32) + np.float32(0.5)) / np.float32(scale[1])
+    x, y = np.meshgrid(x, y)
+    return np.s_[top:bottom, left:right], _distance(row[None], x, y, solid=False)[0]
 
 
 def _changes(column: Float) -> NDArray[np.intp]:

@@ -8,6 +8,7 @@ That is exact, and takes hardly longer for many candidates than for few.
 ref: tfjs-models, body-pix/src/util.ts (scaleAndCropToInputTensorShape), decode_part_map.ts
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +22,11 @@ Float = NDArray[np.float32]
 Size = tuple[int, int]
 
 LARGE = 1e12
+
+# Of what is to be hidden: the share of the threshold from which a pixel may be a person, and by how much a part's logit
+# may be below the highest.
+DOUBTFUL = 0.5
+MARGIN = np.float32(1)
 
 # Into how many cells each side of a cell is divided first: of the smaller cells fewer pixels lie along outlines.
 FINER = 4
@@ -101,6 +107,24 @@ class Segmentation:
         if self.parts_logits is None:
             raise LookupError("there are no parts here; make the segmenter with segment_body_parts=True")
         return self._grid(size).best(self.parts_logits, self.person(size))
+
+    def hidden(self, ids: Sequence[int], size: Size | None = None) -> NDArray[np.bool_]:
+        """Give (height, width) bool, which pixels must be hidden so that no such part is seen.
+
+        It errs on the side of hiding: a pixel counts from half the threshold on, and a part in `ids` wins where its
+        logit is at most `MARGIN` below the highest. Where the network was not asked for parts, whole people are hidden.
+
+        Args:
+            ids: numbers of parts into `bodypix.PART_NAMES`.
+            size: (width, height); the frame's own if None.
+
+        """
+        grid = self._grid(size)
+        person = grid.above(self.logits, np.float32(logit(DOUBTFUL * self.threshold)))
+        if self.parts_logits is None:
+            return person
+        hides = np.isin(np.arange(len(self.parts_logits)), ids)
+        return np.isin(grid.best(self.parts_logits + MARGIN * hides[:, None, None].astype(np.float32), person), ids)
 
     def instances(self, size: Size | None = None) -> NDArray[np.int32]:
         """Give (height, width) int32, to which of the n people each pixel belongs, as a row; -1 where to none.

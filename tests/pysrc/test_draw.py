@@ -139,7 +139,34 @@ def test_persons_stay_sharp_and_without_a_person_all_is_blurred():
     np.testing.assert_array_equal(draw.bokeh(image, SQUARE, edge_blur=0)[SQUARE], image[SQUARE])
     nobody = draw.bokeh(image, [])
     assert np.abs(np.diff(nobody.astype(int), axis=0)).mean() < np.abs(np.diff(image.astype(int), axis=0)).mean() / 3
-    np.testing.assert_array_equal(draw.blur_parts(image, [], blur=3), nobody)
+
+
+@pytest.mark.parametrize(("height", "width"), [(90, 160), (160, 90), (7, 5), (1, 200)])
+def test_a_concealed_picture_holds_at_most_16_colours_along_its_longer_side(height, width):
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (height, width, 3), np.uint8)
+    out = draw.conceal(image)
+    assert out.shape == image.shape
+    across, down = (max(1, round(16 * side / max(height, width))) for side in (width, height))
+    # Between the middles of the cells it is linear, so it has no more to say than the middles do.
+    spectrum = np.linalg.svd(out[..., 0].astype(float), compute_uv=False)
+    assert (spectrum[min(across, down) :] < 8).all()
+    np.testing.assert_allclose(out.mean(axis=(0, 1)), image.mean(axis=(0, 1)), atol=6)
+    np.testing.assert_array_equal(draw.conceal(np.full_like(image, 77)), 77)
+    # Where nobody was found, what is meant to hide hides everything, however small the blur.
+    np.testing.assert_array_equal(draw.blur_parts(image, [], blur=0), out)
+    np.testing.assert_array_equal(draw.blur_parts(image, [], flip_horizontal=True), out[:, ::-1])
+
+
+def test_of_a_map_of_what_is_hidden_nothing_is_left_and_the_soft_edge_lies_outside():
+    image = np.random.default_rng(0).integers(0, 256, GREY.shape, np.uint8)
+    hard, soft = (draw.blur_parts(image, SQUARE, blur=4, edge_blur=edge) for edge in (0, 2))
+    np.testing.assert_array_equal(soft[SQUARE], hard[SQUARE])
+    np.testing.assert_array_equal(hard[~SQUARE], image[~SQUARE])
+    assert (soft[~SQUARE] != image[~SQUARE]).any()
+    np.testing.assert_array_equal(
+        draw.blur_parts(image, [SQUARE, ~SQUARE], blur=4), draw.blur_parts(image, SQUARE | ~SQUARE, blur=4)
+    )
 
 
 def test_faces_are_blurred_and_nothing_else():

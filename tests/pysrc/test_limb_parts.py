@@ -9,7 +9,7 @@ from references import MIRROR, read, three_people, with_media, with_mirror
 import bodylens
 from bodylens import Frame, People, bodypix
 from bodylens.bodypix import PART_NAMES
-from bodylens.limb_parts import ROUND, capsules, limb_parts
+from bodylens.limb_parts import ROUND, capsules, hidden_parts, limb_parts
 from bodylens.topology import BLAZEPOSE, COCO
 
 # A figure seen from the front: its left is on the right. Shoulders 40 wide, 200 high.
@@ -297,3 +297,72 @@ def test_each_of_three_skeletons_gets_the_pixels_that_bodypix_gives_that_person(
     shares = [((owners == row) & (theirs == row)).sum() / ((owners == row) | (theirs == row)).sum() for row in range(3)]
     print(f"\neach person's pixels by skeletons and by long offsets: IoU {np.round(shares, 3)}", end="")
     assert min(shares) > 0.75
+
+
+HEAD = {name for name in FIGURE if name in ("nose", "left_eye", "right_eye", "left_ear", "right_ear")}
+BODY = limb_parts(people(FIGURE), ALL)[0] >= 0
+FACE_AT, CHEST_AT, KNEE_AT = (38, 100), (100, 100), (165, 118)
+
+
+def near(table_of, radii):
+    """Say which pixels are within so many radii of a body's lines."""
+    y, x = np.mgrid[:240, :200] + 0.5
+    inside = np.zeros((240, 200), bool)
+    for row in capsules(table_of):
+        a, along = row[3:5], row[6:8] - row[3:5]
+        t = np.clip(((x - a[0]) * along[0] + (y - a[1]) * along[1]) / max((along**2).sum(), 1e-9), 0, 1)
+        inside |= np.hypot(x - a[0] - t * along[0], y - a[1] - t * along[1]) <= radii * row[9]
+    return inside
+
+
+def test_a_face_is_hidden_with_a_margin_whatever_the_mask_says():
+    figure = people(FIGURE)
+    shape = near(figure, 1)
+    face = limb_parts(figure, shape)[0] <= 1
+    face &= shape
+    for mask in (np.zeros_like(shape), shape, shape & ~face):
+        hidden = hidden_parts(figure, mask)
+        assert hidden[face].all()
+        assert hidden.sum() > 1.5 * face.sum()
+        assert hidden[FACE_AT]
+        assert not hidden[CHEST_AT]
+        assert not hidden[KNEE_AT]
+        assert not hidden[230, 10]
+
+
+def test_of_who_has_no_face_all_is_hidden_and_more():
+    figure = people(FIGURE, missing=HEAD)
+    hidden = hidden_parts(figure, np.zeros((240, 200), bool))
+    assert hidden[near(figure, 3)].all()
+    assert hidden[FACE_AT], "where the head must be"
+    arms = [PART_NAMES.index(f"{side}_lower_arm_{face}") for side in ("left", "right") for face in ("front", "back")]
+    assert not hidden_parts(figure, near(figure, 1), arms)[CHEST_AT], "only faces are looked for"
+
+
+def test_what_no_body_explains_may_be_somebody_else():
+    figure = people(FIGURE)
+    person = near(figure, 1)
+    person[200:, :30] = True
+    hidden = hidden_parts(figure, person)
+    assert hidden[205:235, 2:15].all()
+    assert not hidden[CHEST_AT]
+    person[140:, :70] = True  # more than a third of the mask
+    assert hidden_parts(figure, person)[person].all()
+    assert not hidden_parts(figure, person)[10, 10]
+
+
+def test_without_a_mask_only_bodies_are_known_to_be_no_faces_and_without_a_body_nothing_is():
+    figure = people(FIGURE)
+    hidden = hidden_parts(figure, None)
+    assert hidden.shape == (240, 200)
+    assert hidden[FACE_AT]
+    assert hidden[~near(figure, 2.05)].all()
+    assert not hidden[CHEST_AT]
+    assert hidden_parts(people(), ALL[:30]).all()
+    assert hidden_parts(people(), None).shape == (240, 200)
+
+
+def test_what_is_hidden_is_the_same_at_any_size():
+    figure, person = people(FIGURE), near(people(FIGURE), 1.2)
+    small = hidden_parts(figure, person[::2, ::2])
+    assert (small == hidden_parts(figure, person)[::2, ::2]).mean() > 0.99

@@ -161,3 +161,15 @@ def test_offsets_that_are_no_numbers_lead_to_nobody(bad):
     far = distances(offsets, Poses(poses, scores, scores[:, 0]), 16, np.ones((20, 30), bool))
     assert np.isfinite(far).all()
     assert (far[0, 6:] == FAR).all()
+
+
+def test_what_is_hidden_counts_from_half_the_threshold_on_and_where_it_is_nearly_as_probable():
+    chances = np.array([[0.9, 0.5, 0.3, 0.1]], np.float32)
+    logits = np.log(chances / (1 - chances))
+    parts = np.full((24, 1, 4), -5, np.float32)
+    parts[0], parts[12] = 1.5, [[2.0, 2.0, 2.0, 2.0]]
+    maps = Segmentation(Frame(0, 0, 4, 1), Region.whole(4, 1), logits, 0.7, parts)
+    assert maps.parts().tolist() == [[12, -1, -1, -1]]
+    assert maps.hidden((0, 1)).tolist() == [[True, True, False, False]]
+    assert not maps.hidden((5,)).any()
+    assert Segmentation(Frame(0, 0, 4, 1), Region.whole(4, 1), logits, 0.5).hidden((0,)).tolist() == [[1, 1, 1, 0]]

@@ -24,11 +24,11 @@ STUDIO = """async () => {
     offsets: offsets && read(offsets),
   });
   globalThis.studio = { Compositor, bitmap, png, read };
-  globalThis.draw = async ({ frame, mask, view, bodies }) => {
+  globalThis.draw = async ({ frame, mask, view, bodies, known }) => {
     const compositor = new Compositor(new OffscreenCanvas(1, 1));
     const image = await bitmap(frame);
     if (view.picture) view.picture = await bitmap(view.picture);
-    compositor.draw(image, frame.width, frame.height, mask && read(mask), view, bodies && body(bodies));
+    compositor.draw(image, frame.width, frame.height, mask && read(mask), view, bodies && body(bodies), known);
     image.close();
     const drawn = await png(await compositor.snapshot());
     compositor.dispose();
@@ -63,7 +63,7 @@ def unpacked(png):
     return cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA if image.shape[2] == 4 else cv2.COLOR_BGR2RGB)
 
 
-def draw_in(studio, frame, mask, bodies=None, **view):
+def draw_in(studio, frame, mask, bodies=None, known=True, **view):
     """Draw a frame (h, w, 3) uint8 with a mask as `packed` gives it; gives (h, w, 3 or 4) uint8."""
-    given = {"frame": picture(frame), "mask": mask, "view": view, "bodies": bodies}
+    given = {"frame": picture(frame), "mask": mask, "view": view, "bodies": bodies, "known": known}
     return unpacked(studio.evaluate("(given) => draw(given)", given))

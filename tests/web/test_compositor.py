@@ -33,9 +33,15 @@ def half(height=64, width=64):
 LEFT, RIGHT = slice(0, 68), slice(92, 160)
 
 
-def test_a_frame_without_a_mask_is_drawn_as_it_is(draw):
-    frame = noise()
-    np.testing.assert_array_equal(draw(frame, None, effect="cutout")[..., :3], frame)
+def test_without_a_mask_a_blur_takes_everything_for_background(draw):
+    frame = cv2.GaussianBlur(noise(240, 320), (0, 0), 4)
+    nobody = draw(frame, np.zeros((64, 64)), effect="blur", blur=20)
+    np.testing.assert_allclose(draw(frame, None, effect="blur", blur=20).astype(int), nobody, atol=1)
+
+
+def test_without_a_mask_a_picture_takes_the_place_of_everything(draw):
+    behind = np.full((120, 160, 3), (9, 99, 199), np.uint8)
+    np.testing.assert_array_equal(draw(noise(), None, effect="picture", picture=picture(behind))[..., :3], behind)
 
 
 def test_a_colour_takes_the_place_of_the_background_exactly(draw):

@@ -7,7 +7,7 @@ from studio import draw_in, packed
 
 from bodylens import Frame, People, Region, draw
 from bodylens.instances import distances
-from bodylens.limb_parts import capsules, limb_parts
+from bodylens.limb_parts import capsules, hidden_parts, limb_parts
 from bodylens.personlab import Poses
 from bodylens.record import pack
 from bodylens.segmentation import Segmentation
@@ -150,9 +150,8 @@ def scene():
     noise = rng.integers(0, 256, (HEIGHT // 8, WIDTH // 8, 3), np.uint8)
     image = np.kron(noise, np.ones((8, 8, 1), np.uint8))
     logits, parts = smooth(rng, 1)[0], smooth(rng, 24)
-    segmentation = Segmentation(FRAME, REGION, logits, 0.7, parts)
     given = bodies(people_of([standing(150, 120)]), parts=(parts, {}))
-    return image, late(logits), given, segmentation.person(), segmentation.parts()
+    return image, late(logits), given, Segmentation(FRAME, REGION, logits, 0.7, parts)
 
 
 EFFECTS = {
@@ -194,7 +193,7 @@ EFFECTS = {
     ),
     "blur parts": (
         {"effect": "hide", "blur": 8, "edgeBlur": 2, "hidden": [0, 1, 12]},
-        lambda image, person, parts: draw.blur_parts(image, parts, (0, 1, 12), 8, 2),
+        lambda image, person, parts: draw.blur_parts(image, parts, blur=8, edge_blur=2),
     ),
     "wide": (
         {"effect": "bokeh", "blur": 20, "edgeBlur": 3},
@@ -202,16 +201,17 @@ EFFECTS = {
     ),
     "blur parts, mirrored": (
         {"effect": "hide", "blur": 5, "edgeBlur": 0, "hidden": [3, 4], "mirror": True},
-        lambda image, person, parts: draw.blur_parts(image, parts, (3, 4), 5, 0, flip_horizontal=True),
+        lambda image, person, parts: draw.blur_parts(image, parts, blur=5, edge_blur=0, flip_horizontal=True),
     ),
 }
 
 
 @pytest.mark.parametrize("name", EFFECTS)
 def test_effects_are_those_of_numpy(studio, scene, name):
-    image, mask, given, person, parts = scene
+    image, mask, given, maps = scene
     view, native = EFFECTS[name]
-    expected = native(image, person, parts).astype(int)
+    parts = maps.hidden(view["hidden"]) if "hidden" in view else maps.parts()
+    expected = native(image, maps.person(), parts).astype(int)
     drawn = draw_in(studio, image, mask, given, **{**BARE, **view})[..., :3].astype(int)
     gap = abs(drawn - expected)
     changed = abs(image.astype(int) - expected).mean()
@@ -235,19 +235,93 @@ def test_plain_skeletons_are_those_of_numpy(studio, frame):
     assert gap.max() <= 10
 
 
-def test_where_nobody_is_found_all_is_hidden_and_no_other_effect_is_drawn(studio, scene):
-    image = scene[0]
-    drawn = draw_in(
-        studio, image, None, bodies(people_of(np.empty((0, 17, 2)))), **{**BARE, "effect": "hide", "blur": 8}
-    )
-    expected = draw.blur_parts(image, [], blur=8, edge_blur=0)
-    assert (abs(drawn[..., :3].astype(int) - expected) > 3).mean() < 0.002
-    plain = draw_in(studio, image, None, bodies(people_of(np.empty((0, 17, 2)))), **{**BARE, "effect": "parts"})
-    np.testing.assert_array_equal(plain[..., :3], image)
+NOBODY = people_of(np.empty((0, 17, 2)))
+# What hides people, and what needs no mask to hide the background.
+HIDING = {
+    "hide": {"effect": "hide", "blur": 3},
+    "pixelate": {"effect": "pixelate"},
+    "parts, all of them": {"effect": "parts", "opacity": 1},
+    "tint, all of it": {"effect": "mask", "opacity": 1},
+    "people covered": {"effect": "dim", "opacity": 1, "invert": True},
+}
+BACKGROUND = {
+    "color": ({"effect": "color", "color": [0, 0, 1]}, lambda image: np.broadcast_to([0, 0, 255], image.shape)),
+    "cutout": ({"effect": "cutout"}, lambda image: np.zeros((*image.shape[:2], 4), int)),
+    "dim": ({"effect": "dim", "opacity": 1}, lambda image: np.zeros(image.shape)),
+    "bokeh": ({"effect": "bokeh", "blur": 6, "edgeBlur": 0}, lambda image: draw.bokeh(image, [], 6, 0)),
+    "heat": ({"effect": "heat", "opacity": 1}, lambda image: np.broadcast_to([0, 0, 128], image.shape)),
+}
+
+
+def gap(drawn, expected):
+    """Give the share of the values that differ by more than rounding."""
+    return (abs(drawn[..., : expected.shape[2]].astype(float) - expected) > 3).mean()
+
+
+@pytest.mark.parametrize("name", HIDING)
+def test_where_nobody_is_found_what_hides_people_conceals_everything(studio, scene, name):
+    image, mask, given, _ = scene
+    view, concealed = {**BARE, **HIDING[name]}, draw.conceal(image)
+    empty = late(np.full(CELLS, -9.0))
+    for without in ((None, None), (None, bodies(NOBODY)), (empty, None), (empty, given), (empty, bodies(NOBODY))):
+        assert gap(draw_in(studio, image, *without, **view), concealed) < 0.01
+    # And before anything is known at all, whatever there may be.
+    assert gap(draw_in(studio, image, mask, given, known=False, **view), concealed) < 0.01
+    assert gap(draw_in(studio, image, mask, given, **view), concealed) > 0.3
+
+
+@pytest.mark.parametrize("name", BACKGROUND)
+def test_without_a_mask_what_hides_the_background_takes_all_for_background(studio, scene, name):
+    image, (view, expected) = scene[0], BACKGROUND[name]
+    for given, known in ((None, True), (bodies(NOBODY), True), (None, False)):
+        assert gap(draw_in(studio, image, None, given, known=known, **{**BARE, **view}), expected(image)) < 0.01
+
+
+def test_what_hides_nothing_shows_the_frame_where_nothing_is_known(studio, scene):
+    for view in ({"effect": "parts", "opacity": 0.9}, {"effect": "mask", "opacity": 0.9}, {"effect": "none"}):
+        drawn = draw_in(studio, scene[0], None, bodies(NOBODY), **{**BARE, **view})
+        np.testing.assert_array_equal(drawn[..., :3], scene[0])
+
+
+def test_parts_that_were_not_asked_for_are_not_known(studio, scene):
+    """As when the effect was changed a moment ago: a skeleton without capsules, a mask without parts."""
+    image, mask, _, _ = scene
+    given = bodies(people_of([standing(150, 120)]))
+    drawn = draw_in(studio, image, mask, given, **{**BARE, "effect": "hide"})
+    assert gap(drawn, draw.conceal(image)) < 0.01
 
 
 def test_of_whom_no_part_is_known_all_is_hidden(studio, scene):
-    image, mask, _, person, _ = scene
-    drawn = draw_in(studio, image, mask, None, **{**BARE, "effect": "hide", "blur": 8, "edgeBlur": 0})[..., :3]
-    expected = draw.blur_parts(image, np.where(person, 0, -1), blur=8, edge_blur=0)
-    assert (abs(drawn.astype(int) - expected) > 3).mean() < 0.002
+    image, mask, _, maps = scene
+    drawn = draw_in(studio, image, mask, None, **{**BARE, "effect": "hide", "blur": 8, "edgeBlur": 0})
+    hidden = Segmentation(FRAME, REGION, maps.logits, 0.7).hidden((0, 1))
+    assert hidden[maps.person()].all()
+    assert gap(drawn, draw.blur_parts(image, hidden, blur=8, edge_blur=0)) < 0.002
+
+
+FACELESS = standing(60, 130, 1.6), standing(240, 130, 1.6)
+SKELETONS = {
+    "one": ([standing(160, 130, 1.8)], 0),
+    "three": ([standing(60, 130, 1.2), standing(160, 130, 1.4), standing(260, 130, 1.2)], 0),
+    "one of two without a face": (FACELESS, 5),
+}
+
+
+@pytest.mark.parametrize("masked", ["everybody", "the half of them", "nobody", "not known", "found alone"])
+@pytest.mark.parametrize("name", SKELETONS)
+def test_what_is_hidden_of_skeletons_is_that_of_numpy(studio, scene, name, masked):
+    image, (points, unseen) = scene[0], SKELETONS[name]
+    people = people_of(points)
+    people.keypoint_scores[0, :unseen] = 0.1
+    columns = {"everybody": WIDTH, "the half of them": WIDTH // 2}.get(masked, 0)
+    person = np.zeros((HEIGHT, WIDTH), bool)
+    person[20:220, :columns] = True
+    whole = packed(person.astype(np.float32), (WIDTH, 0, 0, 0, HEIGHT, 0))
+    given = bodies(people, capsules(people))
+    given["topology"]["alone"] = masked == "found alone"
+    known = masked not in ("not known", "found alone")
+    expected = hidden_parts(people, person if known else None)
+    view = {**BARE, "threshold": 0.5, "effect": "hide", "blur": 8, "edgeBlur": 0}
+    drawn = draw_in(studio, image, None if masked == "not known" else whole, given, **view)
+    assert 0.01 < expected.mean() <= 1
+    assert gap(drawn, draw.blur_parts(image, expected, blur=8, edge_blur=0)) < 0.004

@@ -9,7 +9,7 @@ import pytest
 
 import bodylens
 from bodylens import draw
-from bodylens.limb_parts import limb_parts
+from bodylens.limb_parts import hidden_parts, limb_parts
 from bodylens_models import store
 
 PICTURES = Path(__file__).parents[1] / "pictures"
@@ -76,12 +76,16 @@ def test_a_system_without_a_head_for_parts_draws_those_of_its_skeletons(drawn, p
 
 def test_a_face_is_hidden_and_the_rest_is_left_alone(drawn, picture):
     image = drawn("model=blazepose-full&effect=hide&blur=16&smoothing=0")
-    people = bodylens.create_segmenter("blazepose-full").segment_people(picture)
-    parts, _ = limb_parts(people, people.read_mask() > 0.5)
+    people = bodylens.create_detector("blazepose-full", mask_model="selfie-general").estimate_poses(picture)
+    person = people.read_mask()
+    parts, _ = limb_parts(people, person > 0.5)
+    hidden = hidden_parts(people, person > 0.25).astype(np.uint8)
     changed = abs(cv2.GaussianBlur(image, (0, 0), 1).astype(int) - cv2.GaussianBlur(picture, (0, 0), 1)).max(axis=2)
     face = cv2.erode(np.isin(parts, draw.FACE).astype(np.uint8), np.ones((25, 25))) > 0
-    away = cv2.dilate(np.isin(parts, draw.FACE).astype(np.uint8), np.ones((41, 41))) == 0
+    away = cv2.dilate(hidden, np.ones((41, 41))) == 0
     assert face.mean() > 0.01
+    assert hidden[face].all()
+    assert away.mean() > 0.3
     assert np.median(changed[face]) > 8
     assert changed[away].mean() < 3
 

@@ -1,7 +1,7 @@
 // Draws what a person sees: the frame, their mask, and the chosen effect, with WebGL2 on an OffscreenCanvas.
 import { effects } from "./effects/index.js";
 import { sizeOf } from "./frames.js";
-import { Labels } from "./labels.js";
+import { DOUBTFUL, Labels } from "./labels.js";
 import { Painter } from "./painter.js";
 import { GUIDE, PERSON } from "./person.glsl.js";
 import { Skeletons } from "./skeletons.js";
@@ -41,7 +41,10 @@ void main() {
   drawn = shade(at, v_at, frame, person(at, frame));
 }`;
 
-const NOBODY = "float person(vec2 at, vec3 color) { return 0.0; }\n";
+const NOBODY = `
+float probability(vec2 at, vec3 color) { return 0.0; }
+float person(vec2 at, vec3 color) { return 0.0; }
+`;
 
 /** Longest side of a still picture that is drawn: more shows on no screen. The lengths of effects count pixels of a frame no larger. */
 const DRAWN = 2048;
@@ -67,6 +70,7 @@ export class Compositor {
     frameHeight: 0,
     mask: /** @type {MaskImage | null} */ (null),
     bodies: /** @type {Bodies | null} */ (null),
+    known: false,
     view: VIEW,
   };
   /** @type {OffscreenCanvasRenderingContext2D | null} */
@@ -123,23 +127,25 @@ export class Compositor {
       mask: { texture: painter.texture(), width: 0, height: 0 },
       guide: /** @type {import("./painter.js").Target | null} */ (null),
       labels: /** @type {Labels | null} */ (null),
-      effects: /** @type {Map<EffectName, import("./effects/index.js").Effect>} */ (new Map()),
+      effects: /** @type {Map<EffectName | "conceal", import("./effects/index.js").Effect>} */ (new Map()),
     };
   }
 
   /**
-   * Uploads a frame with its mask and draws both. Without a mask the frame is drawn as it is.
+   * Uploads a frame with its mask and draws both. What an effect hides and what is not known of this very frame is
+   * concealed with it: see `Hides`.
    * @param {VideoFrame | ImageBitmap} frame stays open
    * @param {number} frameWidth pixels, as displayed @param {number} frameHeight
    * @param {MaskImage | null} mask
    * @param {Partial<View>} view
    * @param {Bodies | null} [bodies] whose skeletons are drawn on top, and whose parts are told apart
+   * @param {boolean} [known] whether mask and bodies are a result, rather than not there yet
    */
-  draw(frame, frameWidth, frameHeight, mask, view, bodies = null) {
+  draw(frame, frameWidth, frameHeight, mask, view, bodies = null, known = true) {
     if (this.lost) return;
     this.#upload(frame);
     if (mask) this.#uploadMask(mask);
-    this.#last = { frameWidth, frameHeight, mask, bodies, view: this.#complete(view) };
+    this.#last = { frameWidth, frameHeight, mask, bodies, known, view: this.#complete(view) };
     this.#render();
   }
 
@@ -152,6 +158,14 @@ export class Compositor {
     if (!this.lost && this.#last.frameWidth) this.#render();
   }
 
+  /** Forgets the last frame, and shows nothing of it any more. */
+  clear() {
+    Object.assign(this.#last, { frameWidth: 0, frameHeight: 0, mask: null, bodies: null, known: false });
+    const gl = this.#gl;
+    gl.bindFramebuffer(gl.FRAMEBUFFER, null);
+    gl.clear(gl.COLOR_BUFFER_BIT);
+  }
+
   /** A view that names no picture keeps the last one. @param {Partial<View>} view @returns {View} */
   #complete(view) {
     const { picture } = this.#last.view;
@@ -161,8 +175,8 @@ export class Compositor {
 
   /** What is drawn, in the frame's full size, or of a large picture in that which is drawn, as a file. @param {string} [type] */
   async snapshot(type = "image/png") {
-    if (!this.#last.frameWidth) throw new Error("Nothing is drawn yet, so there is no picture to keep.");
     if (this.lost) throw new Error("The graphics driver took the canvas away; try again when the picture is back.");
+    if (!this.#last.frameWidth) throw new Error("Nothing is drawn yet, so there is no picture to keep.");
     this.#render(this.#made.longest); // drawn again: the browser clears a canvas once it is shown
     const blob = this.canvas.convertToBlob({ type });
     this.#render();
@@ -235,18 +249,18 @@ export class Compositor {
     if (this.canvas.height !== height) this.canvas.height = height;
 
     const people = bodies && unpack(bodies.packed);
-    const blind = !mask && !people?.capsules.length;
-    // What is meant to hide fails on that side.
-    const name = blind && view.effect !== "hide" ? "none" : view.effect;
-    let effect = this.#made.effects.get(name);
-    if (!effect) this.#made.effects.set(name, (effect = effects[name]()));
+    let effect = this.#effect(view.effect);
+    const hides = effect.hides(view);
+    const drawable = hides ? hides === "background" || this.#found(hides) : mask || people?.capsules.length;
+    if (!drawable) effect = this.#effect(hides ? "conceal" : "none");
     /** @type {Record<string, import("./painter.js").Uniform>} */
     const uniforms = { u_frame: frame, u_mirror: Number(view.mirror) };
     // What is drawn by labels needs no soft mask.
     if (mask && !effect.labels) Object.assign(uniforms, this.#guide(mask, view));
-    const labels = effect.labels ? this.#label(width, height) : null;
+    const labels = effect.labels ? this.#label(width, height, effect.labels === "hidden" ? view.hidden : []) : null;
     const ids = people?.ids ?? [];
-    const scene = { view, frameWidth, frameHeight, width, height, scale, uniforms, labels, blind, ids };
+    const masked = mask !== null;
+    const scene = { view, frameWidth, frameHeight, width, height, scale, uniforms, labels, masked, ids };
     Object.assign(uniforms, effect.prepare(painter, scene));
     painter.pass((mask && !effect.labels ? PERSON : NOBODY) + effect.shade + MAIN, uniforms, null);
     if (bodies && view.skeleton) {
@@ -255,20 +269,39 @@ export class Compositor {
     }
   }
 
-  /** Whose and which part each pixel of the canvas is. @param {number} width @param {number} height */
-  #label(width, height) {
+  /** @param {EffectName | "conceal"} name */
+  #effect(name) {
+    let effect = this.#made.effects.get(name);
+    if (!effect) this.#made.effects.set(name, (effect = effects[name]()));
+    return effect;
+  }
+
+  /** Whether the last frame's result says whom to hide. @param {import("./effects/index.js").Hides} hides */
+  #found(hides) {
+    const { known, mask, bodies, view } = this.#last;
+    if (!known) return false;
+    // Of people with skeletons the parts follow from these, unless the network tells parts itself.
+    if (hides === "parts" && bodies && !bodies.parts) return unpack(bodies.packed).capsules.length > 0;
+    if (!mask) return false;
+    const least = cut(mask, view.threshold);
+    return mask.data.some((value) => value > least);
+  }
+
+  /**
+   * Whose and which part each pixel of the canvas is.
+   * @param {number} width @param {number} height @param {number[]} hidden parts that are to be hidden
+   */
+  #label(width, height, hidden) {
     const made = this.#made;
     const { frameWidth, frameHeight, mask, bodies, view } = this.#last;
-    const threshold = Math.min(Math.max(view.threshold, 1e-6), 1 - 1e-6);
     const given = mask && {
+      ...mask,
       texture: made.mask.texture,
-      width: mask.width,
-      height: mask.height,
       place: inverse(this.#place(mask)),
-      least: mask.late ? Math.log(threshold / (1 - threshold)) : threshold,
+      least: cut(mask, hidden.length ? DOUBTFUL * view.threshold : view.threshold),
     };
     made.labels ??= new Labels(made.painter);
-    return made.labels.draw({ width, height, frameWidth, frameHeight, mask: given, bodies });
+    return made.labels.draw({ width, height, frameWidth, frameHeight, mask: given, bodies, hidden });
   }
 
   /** Takes a mask to the frame, both 0..1; column-major. @param {MaskImage} mask */
@@ -306,6 +339,15 @@ export class Compositor {
 /** A view whose lengths are larger, so that an effect hides as much of a large picture. @param {View} view @param {number} by @returns {View} */
 function enlarge(view, by) {
   return { ...view, blur: view.blur * by, edgeBlur: view.edgeBlur * by, cell: view.cell * by };
+}
+
+/**
+ * The value above which a cell of a mask is a person.
+ * @param {MaskImage} mask @param {number} threshold probability
+ */
+function cut({ late }, threshold) {
+  const p = Math.min(Math.max(threshold, 1e-6), 1 - 1e-6);
+  return late ? Math.log(p / (1 - p)) : p;
 }
 
 /** The inverse of an affine 3×3 matrix, column-major. @param {number[]} m */

@@ -3,6 +3,21 @@
 import { CAPSULE, unpack } from "../people.js";
 import { fromFrame } from "./region.js";
 
+// What hides people errs on the side of hiding. ref: `Segmentation.hidden`, `limb_parts.hidden_parts`
+/** Share of the threshold from which a place may be a person. */
+export const DOUBTFUL = 0.5;
+/** By how much a hidden part's logit may be below the highest. */
+const MARGIN = 1;
+/** How many radii from its line a hidden face reaches, and what a body explains. */
+const FACE = 1.6;
+const EXPLAINED = 2;
+/** How many of its least radii a body reaches whose face is not seen. */
+const FACELESS = 9;
+/** Share of people's places that no body explains, above which more people are there than were found. */
+const OTHERS = 1 / 3;
+/** Places that are looked at along the longer side of a mask. */
+const LOOKS = 48;
+
 /** @typedef {import("./painter.js").Target} Target */
 /** @typedef {{data: Float32Array, width: number, height: number, stride: number,
  *   keep: import("./masks.js").Keep}} Plane */
@@ -84,10 +99,18 @@ void main() {
   distance_ = uvec4(floatBitsToUint(mean < 1e9 ? mean : 1e9), 0u, 0u, 0u);
 }`;
 
+/** The logits of parts. A part that is hidden wins where it is nearly as probable. */
+const PARTS = `
+uniform sampler2D u_parts;
+uniform int u_part_count;
+uniform int u_hidden;  // a bit a part
+bool hides(int part) { return (u_hidden >> part & 1) == 1; }
+float above(int part) { return hides(part) ? ${MARGIN.toFixed(1)} : 0.0; }`;
+
 /** The winner of each cell: a pixel between cells of one winner needs no look at the candidates. */
 const WINNERS = (/** @type {boolean} */ parts, /** @type {boolean} */ owners) => `
 uniform ivec2 u_cells;
-${parts ? "uniform sampler2D u_parts; uniform int u_part_count;" : ""}
+${parts ? PARTS : ""}
 ${owners ? "uniform usampler2D u_distances; uniform int u_person_count;" : ""}
 out vec4 winner;
 void main() {
@@ -95,9 +118,9 @@ void main() {
   int part = 0, owner = 0;
   ${
     parts
-      ? `float most = texelFetch(u_parts, at, 0).r;
+      ? `float most = texelFetch(u_parts, at, 0).r + above(0);
   for (int i = 1; i < u_part_count; i++) {
-    float value = texelFetch(u_parts, at + ivec2(0, i * u_cells.y), 0).r;
+    float value = texelFetch(u_parts, at + ivec2(0, i * u_cells.y), 0).r + above(i);
     if (value > most) { most = value; part = i; }
   }`
       : ""
@@ -119,10 +142,10 @@ uniform sampler2D u_mask;
 uniform float u_least;
 bool isPerson(Cell c) { return c.inside && plane(u_mask, c, 0) > u_least; }`;
 
-/** A label is red: part + 1; green: person + 1; blue: whether it is a person at all. */
+/** A label is red: part + 1; green: person + 1; blue: whether it is a person at all; alpha: whether it is to be hidden. */
 const FROM_MAPS = (/** @type {boolean} */ parts, /** @type {boolean} */ owners) => `${GRID}${PERSON}
 uniform sampler2D u_winners;
-${parts ? "uniform sampler2D u_parts; uniform int u_part_count;" : ""}
+${parts ? PARTS : ""}
 ${owners ? "uniform usampler2D u_distances; uniform int u_person_count;" : ""}
 out vec4 label;
 ${
@@ -138,7 +161,7 @@ ${
 }
 void main() {
   Cell c = cell(v_at);
-  label = vec4(0.0, 0.0, 0.0, 1.0);
+  label = vec4(0.0);
   if (!isPerson(c)) return;
   ${
     parts || owners
@@ -151,10 +174,10 @@ void main() {
   ${
     parts
       ? `if (!same.x) {
-    float most = plane(u_parts, c, 0);
+    float most = plane(u_parts, c, 0) + above(0);
     best.x = 0;
     for (int i = 1; i < u_part_count; i++) {
-      float value = plane(u_parts, c, i);
+      float value = plane(u_parts, c, i) + above(i);
       if (value > most) { most = value; best.x = i; }
     }
   }`
@@ -172,29 +195,38 @@ void main() {
   }`
       : ""
   }
-  label = vec4(vec2(best + 1) / 255.0, 1.0, 1.0);
+  label = vec4(vec2(best + 1) / 255.0, 1.0, ${parts ? "hides(best.x) ? 1.0 : 0.0" : "1.0"});
 }`;
 
-/** Each pixel of the mask goes to the nearest capsule; where there is no mask, each pixel inside one. */
-const FROM_CAPSULES = (/** @type {boolean} */ masked) => `${masked ? GRID + PERSON : ""}
-uniform sampler2D u_capsules;  // three texels a capsule: who, part, face, group; start and radius; end and solid
+/**
+ * Each pixel of the mask goes to the nearest capsule; where there is no mask, each pixel inside one. Where something is
+ * to be hidden, it says so as well.
+ */
+const FROM_CAPSULES = (/** @type {boolean} */ masked, /** @type {boolean} */ hiding) => `${masked ? GRID + PERSON : ""}
+uniform sampler2D u_capsules;  // a row a capsule: who, part, face, group; start and radius; end and solid; hidden reach
 uniform int u_count;
 uniform vec2 u_frame_size;
+uniform vec4 u_reach;    // the rectangle of all hidden reaches, in pixels of the frame
+uniform float u_others;  // whether there are people who were not found
 out vec4 label;
 void main() {
-  label = vec4(0.0, 0.0, 0.0, 1.0);
-  ${masked ? "if (!isPerson(cell(v_at))) return;" : ""}
+  label = vec4(0.0);
   vec2 at = v_at * u_frame_size;
-  float nearest = 1e30, gap = 1e30, deep = 1e30;
+  bool person = ${masked ? "isPerson(cell(v_at))" : "true"};
+  ${hiding ? "if (!person && (any(lessThan(at, u_reach.xy)) || any(greaterThan(at, u_reach.zw)))) return;" : ""}
+  ${hiding ? "" : "if (!person) return;"}
+  float nearest = 1e30, gap = 1e30, deep = 1e30, radii = 1e30;
   int owner = -1, part = -1, best = -1, who = -1;
+  bool covered = false, hides = false, hidden = false;
   for (int i = 0; i < u_count;) {
     vec4 about = texelFetch(u_capsules, ivec2(0, i), 0);
     if (int(about.x) != who) {
-      if (gap < nearest) { nearest = gap; owner = who; part = best; }
+      if (gap < nearest) { nearest = gap; owner = who; part = best; hidden = hides; }
       who = int(about.x);
       gap = deep = 1e30;
       best = -1;
     }
+    float reach = texelFetch(u_capsules, ivec2(3, i), 0).x;
     // The lines of one group are one shape.
     float least = 1e30, depth = 0.0, radius = 0.0;
     bool solid = false;
@@ -213,14 +245,17 @@ void main() {
       radius = start.w;
       solid = end.w > 0.5;
     }
-    float away = sqrt(least) - radius;
+    float away = sqrt(least);
+    covered = covered || away < reach;
+    radii = min(radii, away / radius);
+    away -= radius;
     if (about.z > 0.5 && away > 0.0) away *= 3.0;  // a head is round
     bool better = solid && away < 0.0 && gap < 0.0 ? depth < deep : away < gap;
-    if (better) { gap = away; deep = depth; best = int(about.y); }
+    if (better) { gap = away; deep = depth; best = int(about.y); hides = reach > 0.0; }
   }
-  if (gap < nearest) { nearest = gap; owner = who; part = best; }
-  ${masked ? "" : "if (nearest >= 0.0) return;"}
-  label = vec4(float(part + 1) / 255.0, float(owner + 1) / 255.0, 1.0, 1.0);
+  if (gap < nearest) { nearest = gap; owner = who; part = best; hidden = hides; }
+  ${hiding ? `label.a = float(covered || person && (hidden || radii > ${EXPLAINED.toFixed(1)} || u_others > 0.5));` : ""}
+  if (person${masked ? "" : " && nearest < 0.0"}) label.rgb = vec3(float(part + 1) / 255.0, float(owner + 1) / 255.0, 1.0);
 }`;
 
 export class Labels {
@@ -239,16 +274,23 @@ export class Labels {
    * @param {object} scene
    * @param {number} scene.width of the labels @param {number} scene.height
    * @param {number} scene.frameWidth pixels @param {number} scene.frameHeight
-   * @param {{texture: WebGLTexture, width: number, height: number, place: number[], least: number} | null} scene.mask
+   * @param {(MaskImage & {texture: WebGLTexture, place: number[], least: number}) | null} scene.mask
    *   `place` takes the frame to the mask, both 0..1; a cell counts above `least`
    * @param {import("./compositor.js").Bodies | null} scene.bodies
-   * @returns {Target} red: part + 1; green: the person's row + 1; blue: whether a person is there. 0..1 stands for 0..255.
+   * @param {number[]} scene.hidden numbers of the parts that are to be hidden
+   * @returns {Target} red: part + 1; green: the person's row + 1; blue: whether a person is there; alpha: whether it is to be
+   *   hidden. 0..1 stands for 0..255.
    */
-  draw({ width, height, frameWidth, frameHeight, mask, bodies }) {
+  draw({ width, height, frameWidth, frameHeight, mask, bodies, hidden }) {
     const { painter } = this;
     const labels = (this.#targets.labels = painter.target(this.#targets.labels, width, height));
     /** @type {Record<string, import("./painter.js").Uniform>} */
-    const uniforms = { u_frame_size: [frameWidth, frameHeight] };
+    const uniforms = {
+      u_frame_size: [frameWidth, frameHeight],
+      u_hidden: hidden.reduce((bits, part) => bits | (1 << part), 0),
+    };
+    // A mask that tells of the found people alone says nothing of where others are.
+    if (hidden.length && bodies?.topology.alone) mask = null;
     if (mask) {
       Object.assign(uniforms, {
         u_mask: mask.texture,
@@ -261,15 +303,15 @@ export class Labels {
     const rows = people ? people.capsules.length / CAPSULE : 0;
     if (people && rows) {
       const { capsules } = people;
-      const numbers = (this.#numbers.capsules = painter.numbers(
-        this.#numbers.capsules,
-        4,
-        3,
-        rows,
-        arranged(capsules),
-      ));
+      const reaches = hidden.length ? hiddenReaches(capsules, hidden) : null;
+      const texels = arranged(capsules, reaches);
+      const numbers = (this.#numbers.capsules = painter.numbers(this.#numbers.capsules, 4, 4, rows, texels));
       Object.assign(uniforms, { u_capsules: numbers.texture, u_count: rows });
-      painter.pass(FROM_CAPSULES(mask !== null), uniforms, labels);
+      if (reaches) {
+        uniforms.u_reach = rectangle(capsules, reaches);
+        uniforms.u_others = Number(mask !== null && unexplained(capsules, mask) > OTHERS);
+      }
+      painter.pass(FROM_CAPSULES(mask !== null, reaches !== null), uniforms, labels);
     } else if (mask) {
       const parts = bodies?.parts ?? null;
       const offsets = (people?.n && bodies?.offsets) || null;
@@ -327,12 +369,76 @@ export class Labels {
   }
 }
 
-/** Capsules as the shader reads them. ref: `capsules` in pysrc/bodylens/limb_parts.py @param {Float64Array} capsules */
-function arranged(capsules) {
-  const texels = new Float32Array(capsules.length);
-  for (let i = 0; i < capsules.length; i += CAPSULE) {
-    const [who, part, face, ax, ay, az, bx, by, bz, radius, solid, group] = capsules.subarray(i, i + CAPSULE);
-    texels.set([who, part, face, group, ax, ay, az, radius, bx, by, bz, solid], i);
+/**
+ * Capsules as the shader reads them. ref: `capsules` in pysrc/bodylens/limb_parts.py
+ * @param {Float64Array} capsules @param {Float64Array | null} reaches
+ */
+function arranged(capsules, reaches) {
+  const texels = new Float32Array((capsules.length / CAPSULE) * 16);
+  for (let i = 0, at = 0; at < capsules.length; i++, at += CAPSULE) {
+    const [who, part, face, ax, ay, az, bx, by, bz, radius, solid, group] = capsules.subarray(at, at + CAPSULE);
+    texels.set([who, part, face, group, ax, ay, az, radius, bx, by, bz, solid, reaches?.[i] ?? 0], 16 * i);
   }
   return texels;
+}
+
+/**
+ * How far from its line each capsule hides everything, pixels; 0 where it hides nothing.
+ * @param {Float64Array} capsules @param {number[]} hidden parts
+ */
+function hiddenReaches(capsules, hidden) {
+  const rows = Array.from({ length: capsules.length / CAPSULE }, (_, i) => capsules.subarray(CAPSULE * i));
+  /** @type {Map<number, number>} */
+  const least = new Map();
+  for (const row of rows) least.set(row[0], Math.min(row[9], least.get(row[0]) ?? Infinity));
+  const faces = new Set(rows.flatMap(([who, , face]) => (face ? [who] : [])));
+  const hidesFaces = hidden.includes(0) || hidden.includes(1);
+  return Float64Array.from(rows, ([who, part, face, , , , , , , radius]) => {
+    if (hidesFaces && !faces.has(who)) return FACELESS * (least.get(who) ?? radius);
+    return hidden.includes(part) ? (face ? FACE : 1) * radius : 0;
+  });
+}
+
+/** What all that reaches covers: left, top, right, bottom. @param {Float64Array} capsules @param {Float64Array} reaches */
+function rectangle(capsules, reaches) {
+  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
+  for (const [i, reach] of reaches.entries()) {
+    if (!reach) continue;
+    const [ax, ay, , bx, by] = capsules.subarray(CAPSULE * i + 3);
+    left = Math.min(left, ax - reach, bx - reach);
+    top = Math.min(top, ay - reach, by - reach);
+    right = Math.max(right, ax + reach, bx + reach);
+    bottom = Math.max(bottom, ay + reach, by + reach);
+  }
+  return [left, top, right, bottom];
+}
+
+/**
+ * The share of the places where people are that no capsule explains.
+ * @param {Float64Array} capsules @param {MaskImage & {least: number}} mask
+ */
+function unexplained(capsules, { data, width, height, matrix, least }) {
+  const step = Math.max(1, Math.floor(Math.max(width, height) / LOOKS));
+  const [a, c, e, b, d, f] = matrix;
+  let [people, others] = [0, 0];
+  for (let y = step >> 1; y < height; y += step)
+    for (let x = step >> 1; x < width; x += step) {
+      if (data[y * width + x] <= least) continue;
+      people++;
+      const [u, v] = [(x + 0.5) / width, (y + 0.5) / height];
+      if (!isExplained(capsules, a * u + c * v + e, b * u + d * v + f)) others++;
+    }
+  return people ? others / people : 0;
+}
+
+/** Whether a place is near a capsule. @param {Float64Array} capsules @param {number} x @param {number} y */
+function isExplained(capsules, x, y) {
+  for (let i = 0; i < capsules.length; i += CAPSULE) {
+    const [ax, ay, bx, by] = [capsules[i + 3], capsules[i + 4], capsules[i + 6], capsules[i + 7]];
+    const [alongX, alongY, fromX, fromY] = [bx - ax, by - ay, x - ax, y - ay];
+    const length2 = alongX * alongX + alongY * alongY;
+    const t = length2 ? Math.min(Math.max((fromX * alongX + fromY * alongY) / length2, 0), 1) : 0;
+    if (Math.hypot(fromX - t * alongX, fromY - t * alongY) <= EXPLAINED * capsules[i + 9]) return true;
+  }
+  return false;
 }

@@ -29,7 +29,7 @@ export class Masks {
    * Keeps a network's output as a mask.
    * @param {Omit<Mask, "keep">} output whose data become the mask's own
    * @param {Keep} wish
-   * @param {string} client whose stream it is
+   * @param {string} client whose stream it is, and behind a slash of which model
    * @returns {number[]} handle, width, height, count, score, left, top, right, bottom; as browser.py reads them
    */
   keep(output, wish, client) {

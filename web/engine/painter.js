@@ -132,6 +132,7 @@ export class Painter {
     else if (type === gl.INT_VEC2) gl.uniform2iv(at, value);
     else if (type === gl.FLOAT_VEC2) gl.uniform2fv(at, value);
     else if (type === gl.FLOAT_VEC3) gl.uniform3fv(at, value);
+    else if (type === gl.FLOAT_VEC4) gl.uniform4fv(at, value);
     else if (type === gl.FLOAT_MAT3) gl.uniformMatrix3fv(at, false, value);
     else throw new Error(`No way to set a uniform of type ${type} yet.`);
   }

@@ -49,7 +49,8 @@ const PLAIN = { radius: 4, bone: 1 };
 /** Floats an instance: two ends, colour and strength, radius. */
 const STRIDE = 9;
 
-/** @typedef {{names: string[], sides: string[], edges: [number, number][]}} Topology */
+/** @typedef {{names: string[], sides: string[], edges: [number, number][], alone?: boolean}} Topology `alone`: the masks are
+ *   of the people that were found, and of no one else */
 
 export class Skeletons {
   #values = new Float32Array(64 * STRIDE);

@@ -267,7 +267,7 @@ class Engine {
         const data = run.arrays[fetch.length + i];
         // The first and the last cell are centred on the first and the last pixel of the input.
         const stride = Math.round((run.width - 1) / Math.max(width - 1, 1));
-        return this.masks.keep({ data, width, height, region, stride }, wish, client);
+        return this.masks.keep({ data, width, height, region, stride }, wish, `${client}/${model}`);
       });
       mask += performance.now() - start;
       results.push({
@@ -328,6 +328,7 @@ const messages = {
   },
   source: ({ source }) => {
     engine?.masks.forget("live");
+    engine?.compositor.clear();
     engine?.frames.open(source);
     scope.postMessage({ type: "sourced" });
   },

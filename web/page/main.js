@@ -32,7 +32,7 @@ const SMOOTH = 10;
 const FINAL = ["browser-old", "no-webgl2"];
 
 /** Messages that go away by themselves once pictures come again. */
-const PASSING = ["frame", "stalled", "graphics-lost"];
+const PASSING = ["frame", "stalled"];
 
 /** @param {string} id */
 const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -56,6 +56,8 @@ class App {
   source = null;
   /** @type {Problem | null} */
   problem = null;
+  /** The graphics driver has the canvas: nothing but getting it back helps. @type {Problem | null} */
+  lost = null;
   opening = false;
   paused = false;
   /** Something else, such as a call, has the camera for a while. */
@@ -159,7 +161,7 @@ class App {
 
   /** A fresh engine knows nothing yet. */
   #renew() {
-    this.problem = null;
+    this.problem = this.lost = null;
     this.ready = this.running = false;
     this.look.renew();
     this.#features = promise();
@@ -218,7 +220,7 @@ class App {
     this.#close();
     this.panel.name("");
     this.opening = true;
-    this.problem = null;
+    this.problem = this.lost;
     settings.set("source", address);
     settings.write();
     this.show();
@@ -330,7 +332,7 @@ class App {
     else if (name === "backend") {
       this.#changeBackend(this.#provider());
     } else if (name === "model" || name === "smoothing") {
-      this.problem = null;
+      this.problem = this.lost;
       this.engine.changeModel(settings.get("model"), this.#options);
       this.show();
     } else {
@@ -449,7 +451,7 @@ class App {
       if (!element("world").hidden) this.world?.show(people);
       this.startup.firstResult ||= performance.now();
       const passed = this.problem && PASSING.includes(this.problem.code);
-      if (passed) this.problem = null;
+      if (passed) this.problem = this.lost;
       if (!this.running || passed) {
         this.running = true;
         this.show();
@@ -471,10 +473,15 @@ class App {
       if (this.source?.gone) this.fail(new Problem("camera-unplugged"));
     },
     restored: () => {
-      if (this.problem?.code === "graphics-lost") this.problem = null;
+      if (this.problem === this.lost) this.problem = null;
+      this.lost = null;
       this.show();
     },
-    error: ({ code, message }) => this.fail(new Problem(code, message)),
+    error: ({ code, message }) => {
+      const problem = new Problem(code, message);
+      if (code === "graphics-lost") this.lost = problem;
+      this.fail(problem);
+    },
   };
 
   /** What a message's button does. @param {import("./problems.js").Action} action */
@@ -493,7 +500,7 @@ class App {
     else if (problem?.code === "options") location.assign("./");
     else if (action === "start") {
       this.#close();
-      this.problem = null;
+      this.problem = this.lost;
       settings.set("source", "");
       this.panel.name("");
       this.show();

@@ -142,7 +142,13 @@ export class Settings extends EventTarget {
     const effect = this.get("effect");
     const [parts, people] = [PARTS.includes(effect), PEOPLE.includes(effect)];
     /** @type {Record<string, Value>} */
-    const options = { smoothing: this.get("smoothing"), masks: effect !== "none", parts, people };
+    const options = {
+      smoothing: this.get("smoothing"),
+      masks: effect !== "none",
+      parts,
+      people,
+      everyone: effect === "hide",
+    };
     for (const [name, text] of this.#others) {
       if (text === "true" || text === "false") options[name] = text === "true";
       else options[name] = text.trim() && Number.isFinite(Number(text)) ? Number(text) : text;

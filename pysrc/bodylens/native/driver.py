@@ -98,7 +98,7 @@ class Driver:
         self.spin = spin
         self.models = {name: Model.load(name, threads, spin) for name in pipeline.models}
         self.masks: OrderedDict[int, tuple[NDArray[np.float32], Frame, bool]] = OrderedDict()
-        self.streams: dict[int, tuple[NDArray[np.float32], Region]] = {}
+        self.streams: dict[tuple[str, int], tuple[NDArray[np.float32], Region]] = {}
         self.made = 0
 
     def estimate(self, image: NDArray[np.uint8], frame: Frame, pipeline: Pipeline | None = None) -> People:
@@ -118,18 +118,19 @@ class Driver:
         kept = zip(request.keep, arrays[len(request.fetch) :], strict=True)
         return Inferred(
             dict(zip(request.fetch, arrays, strict=False)),
-            tuple(self._keep(keep, array, request.region, frame) for keep, array in kept),
+            tuple(self._keep(request, keep, array, frame) for keep, array in kept),
         )
 
-    def _keep(self, keep: Keep, array: NDArray[np.float32], region: Region, frame: Frame) -> Mask:
+    def _keep(self, request: Infer, keep: Keep, array: NDArray[np.float32], frame: Frame) -> Mask:
+        region, stream = request.region, (request.model, keep.stream)
         pixels = logits = array.reshape(array.shape[-2:])
         if keep.activation == "sigmoid":
             pixels = sigmoid(pixels)
         if keep.smoothing:
-            previous = self.streams.get(keep.stream)
+            previous = self.streams.get(stream)
             if previous is not None:
                 pixels = blend_masks(self._moved(*previous, region, pixels.shape), pixels, keep.smoothing)
-            self.streams[keep.stream] = (pixels, region)
+            self.streams[stream] = (pixels, region)
         self.made += 1
         late = keep.late and keep.activation == "sigmoid" and not keep.smoothing
         # Laid over a frame, what lies outside becomes 0: so of logits the distance from the surest no is stored.

@@ -113,3 +113,13 @@ def test_a_frame_is_a_line_of_json(segmenter, astronaut):
     assert sum(record["mask"]["rle"]) == 512 * 512
     (person,) = record["people"]
     assert set(person) == {"id", "score", "box", "keypoints"}
+
+
+def test_the_mask_beside_blazepose_does_not_follow_its_own(astronaut):
+    """Both call their first stream of masks by the same number."""
+    options = {"mask_model": "selfie-general", "enable_segmentation": True}
+    both = bodylens.create_detector("blazepose-lite", **options)
+    alone = bodylens.create_segmenter("selfie-general", smoothing=True)
+    for _ in range(3):
+        mask, expected = both.estimate_poses(astronaut).read_mask(), alone.estimate(astronaut).read_mask()
+    np.testing.assert_allclose(mask, expected, atol=1e-3)

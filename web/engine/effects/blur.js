@@ -6,7 +6,14 @@ import { Gaussian } from "./gaussian.js";
 /** Standard deviation on the small copy, in its pixels: enough that enlarging it shows no grid. */
 const SIGMA = 2.5;
 
-const SHRINK = `${PERSON}
+/** How much of a place is surely nobody. */
+const BACKGROUND = `
+      vec2 uv = (u_region * vec3(at, 1.0)).xy;
+      vec2 outside = abs(uv - 0.5);
+      float inside = step(max(outside.x, outside.y), 0.5);
+      background -= inside * smoothstep(0.5 * u_edge.x, u_edge.x + 0.001, texture(u_guide, uv).a);`;
+
+const SHRINK = (/** @type {boolean} */ masked) => `${masked ? PERSON : ""}
 uniform sampler2D u_frame;
 uniform vec2 u_footprint;  // size of a small pixel in the frame, 0..1
 uniform int u_taps;        // across and down
@@ -17,10 +24,8 @@ void main() {
   for (int y = 0; y < u_taps; y++)
     for (int x = 0; x < u_taps; x++) {
       vec2 at = v_at + ((vec2(x, y) + 0.5) / taps - 0.5) * u_footprint;
-      vec2 uv = (u_region * vec3(at, 1.0)).xy;
-      vec2 outside = abs(uv - 0.5);
-      float inside = step(max(outside.x, outside.y), 0.5);
-      float background = 1.0 - inside * smoothstep(0.5 * u_edge.x, u_edge.x + 0.001, texture(u_guide, uv).a);
+      float background = 1.0;
+      ${masked ? BACKGROUND : ""}
       small += vec4(texture(u_frame, at).rgb, 1.0) * background;
     }
   small /= taps * taps;
@@ -32,20 +37,21 @@ export const blur = () => {
   let small = null;
   let gaussian = new Gaussian();
   return {
+    hides: () => "background",
     shade: `
 uniform sampler2D u_soft;
 vec4 shade(vec2 at, vec2 seen, vec3 frame, float person) {
   vec4 soft = texture(u_soft, at);
   return vec4(mix(mix(frame, soft.rgb / max(soft.a, 0.004), step(0.004, soft.a)), frame, person), 1.0);
 }`,
-    prepare(painter, { view, frameWidth, frameHeight, uniforms }) {
+    prepare(painter, { view, frameWidth, frameHeight, uniforms, masked }) {
       const sigma = Math.max(view.blur / 2, 0.1);
       const factor = Math.max(1, sigma / SIGMA, Math.max(frameWidth, frameHeight) / 640);
       const width = Math.max(1, Math.round(frameWidth / factor));
       const height = Math.max(1, Math.round(frameHeight / factor));
       small = painter.target(small, width, height);
       const taps = Math.min(4, Math.ceil(factor / 2));
-      painter.pass(SHRINK, { ...uniforms, u_footprint: [1 / width, 1 / height], u_taps: taps }, small);
+      painter.pass(SHRINK(masked), { ...uniforms, u_footprint: [1 / width, 1 / height], u_taps: taps }, small);
       return { u_soft: gaussian.blur(painter, small.texture, width, height, sigma / factor, false) };
     },
     forget() {

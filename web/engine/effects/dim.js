@@ -16,6 +16,7 @@ export const dim = () => {
   let layer = new Layer();
   return {
     labels: true,
+    hides: ({ opacity, invert }) => (opacity < 1 ? null : invert ? "people" : "background"),
     shade: OVER,
     prepare(painter, scene) {
       const { view } = scene;

@@ -2,6 +2,7 @@
 
 /** @returns {import("./index.js").Effect} */
 export const heat = () => ({
+  hides: ({ opacity }) => (opacity < 1 ? null : "background"),
   shade: `
 uniform float u_opacity;
 vec4 shade(vec2 at, vec2 seen, vec3 frame, float person) {

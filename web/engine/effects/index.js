@@ -1,6 +1,7 @@
 // The effects by the name that a view and the address bar use. A new effect is a new file and a line here.
 import { blur } from "./blur.js";
 import { color } from "./color.js";
+import { conceal } from "./conceal.js";
 import { cutout } from "./cutout.js";
 import { dim } from "./dim.js";
 import { heat } from "./heat.js";
@@ -22,14 +23,23 @@ import { pixelate } from "./pixelate.js";
  * @property {number} height of the canvas
  * @property {number} scale pixels of the canvas for one of the frame
  * @property {import("../painter.js").Target | null} labels of the canvas's size, for effects that want them
- * @property {boolean} blind whether there is neither a mask nor a skeleton to go by
+ * @property {boolean} masked whether there is a mask; without one all is background
  * @property {ArrayLike<number>} ids of the people, in the order in which labels number them
  * @property {Record<string, import("../painter.js").Uniform>} uniforms the frame, the guide and the mask's place
  */
 
 /**
+ * What an effect keeps from being seen. Where that is not known for the very frame that is drawn, it fails on that side:
+ * - background: without a mask all is background;
+ * - people: without a mask that holds somebody, the whole frame is concealed;
+ * - parts: likewise, and without a skeleton or a map of parts.
+ * @typedef {"background" | "people" | "parts"} Hides
+ */
+
+/**
  * @typedef {object} Effect
- * @property {boolean} [labels] whether it wants to know whose and which part each pixel is
+ * @property {(view: View) => Hides | null} hides null for one that may show anything
+ * @property {true | "hidden"} [labels] it wants to know whose and which part each pixel is, and whether it is hidden
  * @property {string} shade GLSL: `vec4 shade(vec2 at, vec2 seen, vec3 frame, float person)`: the premultiplied colour of a
  *   pixel; `at` in the frame, `seen` on the canvas (they differ where the view is mirrored), 0..1 from the top left
  * @property {(painter: import("../painter.js").Painter, scene: Scene) => Record<string, import("../painter.js").Uniform>} prepare
@@ -37,8 +47,9 @@ import { pixelate } from "./pixelate.js";
  * @property {() => void} forget lets go of what it made, when the context was lost
  */
 
-/** @type {Record<EffectName, () => Effect>} */
+/** @type {Record<EffectName | "conceal", () => Effect>} */
 export const effects = {
+  conceal,
   mask,
   blur,
   color,

@@ -1,6 +1,6 @@
 // Part of the picture stays sharp, the rest is out of focus. ref: `_kept` in pysrc/bodylens/draw.py
 import { Gaussian } from "./gaussian.js";
-import { CONTOUR, LABEL } from "./layer.js";
+import { LABEL } from "./layer.js";
 
 /** @typedef {import("../painter.js").Target} Target */
 
@@ -10,11 +10,13 @@ out vec4 copy;
 void main() { copy = texture(u_frame, v_at); }`;
 
 /**
+ * @param {import("./index.js").Hides} hides
  * @param {string} sharp GLSL: `bool sharp(ivec2 at)`
- * @param {(scene: import("./index.js").Scene) => Record<string, import("../painter.js").Uniform>} uniforms of `sharp`
+ * @param {string} cover GLSL: how much of a pixel stays sharp: itself `at` a place, while `soft` is how much of its
+ *   surroundings does
  * @returns {import("./index.js").Effect}
  */
-const kept = (sharp, uniforms) => {
+const kept = (hides, sharp, cover) => {
   const fragment = `${LABEL}${sharp} out vec4 cover; void main() { cover = vec4(sharp(ivec2(gl_FragCoord.xy))); }`;
   const empty = () => ({
     frame: /** @type {Target | null} */ (null),
@@ -24,12 +26,15 @@ const kept = (sharp, uniforms) => {
   });
   let made = empty();
   return {
-    labels: true,
-    shade: `
+    labels: hides === "parts" ? "hidden" : true,
+    hides: () => hides,
+    shade: `${LABEL}${sharp}
 uniform sampler2D u_cover;
 uniform sampler2D u_soft;
-vec4 shade(vec2 at, vec2 seen, vec3 frame, float person) {
-  return vec4(mix(texture(u_soft, at).rgb, frame, texture(u_cover, at).r), 1.0);
+vec4 shade(vec2 place, vec2 seen, vec3 frame, float person) {
+  float soft = texture(u_cover, place).r;
+  ivec2 at = ivec2(place * vec2(textureSize(u_labels, 0)));
+  return vec4(mix(texture(u_soft, place).rgb, frame, ${cover}), 1.0);
 }`,
     prepare(painter, scene) {
       const { view, width, height, scale, labels } = scene;
@@ -37,8 +42,9 @@ vec4 shade(vec2 at, vec2 seen, vec3 frame, float person) {
       made.frame = painter.target(made.frame, width, height);
       made.cover = painter.target(made.cover, width, height);
       painter.pass(COPY, { u_frame: scene.uniforms.u_frame }, made.frame);
-      painter.pass(fragment, { ...uniforms(scene), u_labels: labels.texture }, made.cover);
+      painter.pass(fragment, { u_labels: labels.texture }, made.cover);
       return {
+        u_labels: labels.texture,
         u_soft: made.behind.blur(painter, made.frame.texture, width, height, view.blur * scale, false),
         u_cover: made.edge.blur(painter, made.cover.texture, width, height, view.edgeBlur * scale, true),
       };
@@ -50,25 +56,8 @@ vec4 shade(vec2 at, vec2 seen, vec3 frame, float person) {
 };
 
 /** The background out of focus as BodyPix draws it, people's colours in it and all. */
-export const bokeh = () => kept("bool sharp(ivec2 at) { return label(at).person; }", () => ({}));
+export const bokeh = () => kept("background", "bool sharp(ivec2 at) { return label(at).person; }", "soft");
 
-/**
- * Parts of the body out of focus, such as the face. Of whom no part is known, all is hidden, and where nobody is found,
- * everything: it fails on that side.
- */
+/** Parts of the body out of focus, such as the face. The soft edge lies outside of what is hidden, which has none. */
 export const hide = () =>
-  kept(
-    `
-uniform int u_hidden;  // a bit a part
-uniform float u_blind;
-bool inside(ivec2 at) {
-  Label found = label(at);
-  return found.part < 0 ? found.person : (u_hidden >> found.part & 1) == 1;
-}
-${CONTOUR}
-bool sharp(ivec2 at) { return u_blind < 0.5 && (!inside(at) || contour(at)); }`,
-    ({ view, blind }) => ({
-      u_hidden: view.hidden.reduce((bits, part) => bits | (1 << part), 0),
-      u_blind: Number(blind),
-    }),
-  );
+  kept("parts", "bool sharp(ivec2 at) { return !label(at).hidden; }", "sharp(at) ? max(2.0 * soft - 1.0, 0.0) : 0.0");

@@ -4,10 +4,10 @@ import { Gaussian } from "./gaussian.js";
 /** Declares what an effect asks of a pixel's label. Parts and people are counted from 0; -1 is none. */
 export const LABEL = `
 uniform sampler2D u_labels;
-struct Label { int part; int owner; bool person; };
+struct Label { int part; int owner; bool person; bool hidden; };
 Label label(ivec2 at) {
   vec4 found = texelFetch(u_labels, at, 0) * 255.0 + 0.5;
-  return Label(int(found.r) - 1, int(found.g) - 1, found.b > 128.0);
+  return Label(int(found.r) - 1, int(found.g) - 1, found.b > 128.0, found.a > 128.0);
 }`;
 
 /**

@@ -2,6 +2,7 @@
 
 /** @returns {import("./index.js").Effect} */
 export const mask = () => ({
+  hides: ({ opacity }) => (opacity < 1 ? null : "people"),
   shade: `
 uniform vec3 u_color;
 uniform float u_opacity;

@@ -19,6 +19,7 @@ export const parts = () => {
   let table = null;
   return {
     labels: true,
+    hides: ({ opacity }) => (opacity < 1 ? null : "parts"),
     shade: OVER,
     prepare(painter, scene) {
       const { view } = scene;

@@ -17,6 +17,7 @@ export const people = () => {
   let colors = null;
   return {
     labels: true,
+    hides: ({ opacity }) => (opacity < 1 ? null : "people"),
     shade: OVER,
     prepare(painter, scene) {
       const { view, ids } = scene;

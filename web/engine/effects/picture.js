@@ -7,6 +7,7 @@ export const picture = () => {
   /** @type {ImageBitmap | null} */
   let uploaded = null;
   return {
+    hides: () => "background",
     shade: `
 uniform sampler2D u_picture;
 uniform vec2 u_cover;   // the share of the picture that is seen, across and down

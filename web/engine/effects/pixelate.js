@@ -9,6 +9,7 @@ export const pixelate = () => {
   let table = null;
   return {
     labels: true,
+    hides: () => "parts",
     shade: `
 uniform sampler2D u_layer;
 uniform float u_opacity;
