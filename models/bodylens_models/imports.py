@@ -7,12 +7,8 @@ all variants that follow from it.
 import hashlib
 import json
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import onnxruntime
 
 from bodylens_models import catalogue, store
 from bodylens_models.catalogue.entry import Entry, Source, SourceFile
@@ -23,6 +19,7 @@ from bodylens_models.convert.from_tfjs.file import shard_names
 from bodylens_models.convert.graph import Graph
 from bodylens_models.convert.passes import simplify
 from bodylens_models.convert.serialize import serialize
+from bodylens_models.trial import try_out
 
 # Larger than any network that a browser would load at every visit.
 LARGEST_FILE = 1 << 29
@@ -57,9 +54,9 @@ def import_file(path: Path, name: str | None = None, size: tuple[int, int] | Non
     data = _read(path)
     try:
         model = _convert(path, data, size)
+        inputs, outputs = try_out(model)
     except ConversionError as error:
         raise ConversionError(f"{path.name}: {error}") from error
-    inputs, outputs = _run(path.name, model)
     target = store.cache_folder() / "imported" / f"{label}.onnx"
     record = {
         "name": label,
@@ -87,7 +84,7 @@ def _fill(entry: Entry, path: Path) -> Imported:
         if not chosen:
             raise ConversionError(f"{entry.name} has no variant with this file's output stride")
         made = [(one, convert(replace(one, source=source), files)) for one in chosen]
-        inputs, outputs = _run(path.name, made[0][1])
+        inputs, outputs = try_out(made[0][1])
         paths = [store.keep(one, model) for one, model in made]
     except ConversionError as error:
         raise ConversionError(f"{path.name}: {error}") from error
@@ -122,6 +119,17 @@ def _read(path: Path) -> bytes:
 
 
 def _convert(path: Path, data: bytes, size: tuple[int, int] | None) -> bytes:
+    """Convert a file to ONNX; whatever a damaged one makes the converter stumble over is a ConversionError."""
+    try:
+        return _convert_whole(path, data, size)
+    except ConversionError as error:
+        raise ConversionError(" ".join(str(error).split())) from error
+    except Exception as error:  # onnx and protobuf have errors of their own, without a common class
+        what = " ".join(str(error).split())[:200]
+        raise ConversionError(f"the file is damaged: {type(error).__name__}{what and ': ' + what}") from error
+
+
+def _convert_whole(path: Path, data: bytes, size: tuple[int, int] | None) -> bytes:
     graph: Graph
     if path.suffix == ".onnx":
         from_onnx.load(data)
@@ -136,17 +144,3 @@ def _convert(path: Path, data: bytes, size: tuple[int, int] | None) -> bytes:
         raise ConversionError("a model is an .onnx, a .tflite or a tfjs model.json")
     simplify(graph)
     return serialize(graph)
-
-
-def _run(name: str, model: bytes) -> tuple[dict[str, list[int | None]], dict[str, list[int | None]]]:
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    try:
-        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's own errors share no base class
-        raise ConversionError(f"{name} is not a model that onnxruntime can run: {str(error)[:300]}") from error
-
-    def shapes(ends: Iterable[Any]) -> dict[str, list[int | None]]:
-        return {end.name: [n if isinstance(n, int) else None for n in end.shape] for end in ends}
-
-    return shapes(session.get_inputs()), shapes(session.get_outputs())

@@ -3,6 +3,9 @@
 import argparse
 import json
 import struct
+import subprocess
+import sys
+from random import Random
 
 import flatbuffers
 import litert
@@ -15,9 +18,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from bodylens_models import catalogue, command, imports, sources, store
-from bodylens_models.convert import ConversionError, from_tfjs, from_tflite
+from bodylens_models import catalogue, command, imports, sources, store, trial
+from bodylens_models.convert import ConversionError, from_checkpoint, from_tfjs, from_tflite
 from bodylens_models.convert.from_onnx import load
+from bodylens_models.convert.serialize import serialize
 
 
 @pytest.fixture(scope="module")
@@ -248,6 +252,10 @@ def node(number, key, value):
         node(2, "input", ["x"]),
         node(2, "input", ["x:7", "w"]),
         node(2, "op", "Exec"),
+        node(2, "op", 7),
+        node(2, "op", ["Conv2D"]),
+        node(2, "name", None),
+        node(2, "input", [7, "w"]),
         node(2, "attr", {"padding": {"s": "?"}}),
         node(2, "attr", {"padding": {"s": "U0FNRQ=="}, "strides": {"list": {"i": ["1", "0", "0", "1"]}}}),
         node(0, "attr", {}),
@@ -265,6 +273,161 @@ def test_a_graph_model_that_lies_is_refused(graph_model, change):
 def test_weight_files_of_another_length_are_refused(graph_model, weights):
     with pytest.raises(ConversionError):
         from_tfjs.convert(edited(graph_model, lambda content: None), {"w.bin": weights}, {"y": "y"}, size=(33, 33))
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "words"),
+    [
+        ("Conv2d_0/weights", [3, 3, 12], "not one of rank 4"),
+        ("Conv2d_0/weights", [3, 3, 12, 1], "do not fit"),
+        ("Conv2d_0/biases", [2, 2], "not one of rank 1"),
+        ("Conv2d_1_depthwise/depthwise_weights", [3, 12], "not one of rank 4"),
+        ("Conv2d_1_depthwise/depthwise_weights", [3, 3, 2, 2], "do not fit"),
+        ("heatmap_2/weights", [4, 17], "not one of rank 4"),
+    ],
+)
+def test_a_checkpoint_of_odd_shapes_is_refused(name, shape, words):
+    shapes = {"Conv2d_0/weights": [3, 3, 3, 4], "Conv2d_0/biases": [4]}
+    for number in range(1, 14):
+        shapes |= {
+            f"Conv2d_{number}_depthwise/depthwise_weights": [3, 3, 4, 1],
+            f"Conv2d_{number}_depthwise/biases": [4],
+            f"Conv2d_{number}_pointwise/weights": [1, 1, 4, 4],
+            f"Conv2d_{number}_pointwise/biases": [4],
+        }
+    shapes |= {"heatmap_2/weights": [1, 1, 4, 17], "heatmap_2/biases": [17]}
+
+    def convert():
+        manifest = {f"MobilenetV1/{key}": {"shape": value, "filename": key} for key, value in shapes.items()}
+        files = {key: np.zeros(value, "<f4").tobytes() for key, value in shapes.items()}
+        return from_checkpoint.convert(
+            {"manifest.json": json.dumps(manifest).encode(), **files}, {"heat": "heatmap_2"}, size=(33, 33)
+        )
+
+    assert convert().outputs[0].stored_shape == (1, 17, 3, 3)
+    shapes[name] = shape
+    with pytest.raises(ConversionError, match=words):
+        convert()
+
+
+def onnx_network(node, *, shape=(1, 3, 8, 8), out=None, kind=TensorProto.FLOAT, constants=()):
+    """Write an ONNX file of one node from x to y."""
+    given = [helper.make_tensor_value_info("x", kind, shape)]
+    ends = [helper.make_tensor_value_info("y", kind, out or shape)]
+    graph = helper.make_graph([node], "g", given, ends, initializer=list(constants))
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 12)], ir_version=7).SerializeToString()
+
+
+INFINITE = numpy_helper.from_array(np.array([np.inf], np.float32), "t")
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (onnx_network(helper.make_node("Add", ["x", "t"], ["y"]), constants=[INFINITE]), "values that are not finite"),
+        (onnx_network(helper.make_node("Log", ["x"], ["y"])), "values that are not finite"),
+        (onnx_network(helper.make_node("Relu", ["x"], ["y"]), shape=(1, 8, 8)), "one image of float32 is expected"),
+        (onnx_network(helper.make_node("Relu", ["x"], ["y"]), shape=(1, 4, 8, 8)), "an image is"),
+        (onnx_network(helper.make_node("Abs", ["x"], ["y"]), kind=TensorProto.INT32), "one image of float32"),
+        (onnx_network(helper.make_node("Flatten", ["x"], ["y"]), out=("n", 3)), "the file says"),
+        (onnx_network(helper.make_node("Relu", ["q"], ["y"])), "not a model that onnxruntime can run"),
+    ],
+    ids=["inf", "log of 0", "rank 3", "four channels", "integers", "another shape", "no such tensor"],
+)
+def test_what_runs_wrong_is_not_kept(model, words, tmp_path, cache):
+    (tmp_path / "wrong.onnx").write_bytes(model)
+    with pytest.raises(ConversionError, match=words) as caught:
+        imports.import_file(tmp_path / "wrong.onnx")
+    assert str(caught.value).startswith("wrong.onnx: ")
+    assert "\n" not in str(caught.value)
+    assert not cache.exists()
+
+
+def test_a_model_that_crashes_its_runtime_ends_only_its_trial(monkeypatch, tmp_path):
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\nkill -SEGV $$\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(trial.sys, "executable", str(program))
+    with pytest.raises(ConversionError, match="makes onnxruntime crash"):
+        trial.try_out(b"")
+
+
+def mutated(data, random):
+    """Change some bytes, a block, or what follows from a place on."""
+    changed = bytearray(data)
+    at = random.randrange(len(changed))
+    length = random.choice((1, 4, 64))
+    kind = random.randrange(4)
+    if kind == 0:
+        changed[at : at + length] = random.randbytes(length)
+    elif kind == 1:
+        changed[at : at + length] = random.choice((b"\0", b"\xff")) * length
+    elif kind == 2:
+        changed[at:at] = random.randbytes(length)
+    else:
+        del changed[at:]
+    return bytes(changed)
+
+
+def test_a_damaged_file_is_refused_or_runs(graph_model, tmp_path, cache):
+    """In one process of its own, which the runtime may crash; each file is small, so that most changes matter."""
+    content, weights = graph_model
+    content = json.loads(json.dumps(content))
+    content["modelTopology"]["node"][0]["attr"]["shape"]["shape"]["dim"][1:3] = [{"size": "9"}] * 2
+    model = json.dumps(content).encode()
+    converted = serialize(from_tfjs.convert(model, {"w.bin": weights}, {}))
+    files = {"a.onnx": converted, "a.tflite": small_tflite(), "model.json": model, "w.bin": weights}
+    random = Random(20)
+    cases = tmp_path / "cases"
+    for number in range(160):
+        folder = cases / str(number)
+        folder.mkdir(parents=True)
+        name = ("a.onnx", "a.tflite", "model.json", "w.bin")[number % 4]
+        others = files if name in ("model.json", "w.bin") else {}
+        for other in ("model.json", "w.bin"):
+            if other in others:
+                (folder / other).write_bytes(files[other])
+        (folder / name).write_bytes(mutated(files[name], random))
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from bodylens_models import imports, trial\n"
+        "from bodylens_models.convert.error import ConversionError\n"
+        "def here(model):\n"
+        "    path = Path(sys.argv[1]) / 'now.onnx'; path.write_bytes(model)\n"
+        "    said = trial.examine(path)\n"
+        "    if 'error' in said: raise ConversionError(said['error'])\n"
+        "    return said['inputs'], said['outputs']\n"
+        "imports.try_out = here\n"
+        "for folder in Path(sys.argv[1]).iterdir():\n"
+        "    if not folder.is_dir(): continue\n"
+        "    path = next(p for p in folder.iterdir() if p.name != 'w.bin')\n"
+        "    try: imports.import_file(path, 'mutant'); print('imported', flush=True)\n"
+        "    except ConversionError as error:\n"
+        "        assert '\\n' not in str(error), error\n"
+        "        print('refused', flush=True)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(cases)], capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    said = done.stdout.split()
+    assert len(said) == 160
+    assert said.count("refused") > 80, "most changes of such small files are damage"
+
+
+def small_tflite():
+    """Write a tflite file of one operator."""
+    code, operator, graph, model = schema.OperatorCodeT(), schema.OperatorT(), schema.SubGraphT(), schema.ModelT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.LOGISTIC
+    operator.inputs, operator.outputs = [0], [1]
+    graph.tensors = []
+    for name in (b"x", b"y"):
+        tensor = schema.TensorT()
+        tensor.name, tensor.shape, tensor.type, tensor.buffer = name, [1, 8, 8, 3], schema.TensorType.FLOAT32, 0
+        graph.tensors.append(tensor)
+    graph.operators, graph.inputs, graph.outputs = [operator], [0], [1]
+    model.version, model.operatorCodes, model.subgraphs, model.buffers = 3, [code], [graph], [schema.BufferT()]
+    return litert.save(model)
 
 
 def onnx_file(tensor):

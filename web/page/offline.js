@@ -7,6 +7,9 @@
 /** The bundle of onnxruntime-web for WebGPU that this browser never asks for. */
 const UNUSED = "Suspending" in WebAssembly ? /asyncify|ort\.webgpu\./ : /jspi/;
 
+/** Texts of licences come last. @param {[string, unknown]} one @param {[string, unknown]} other */
+const runningFirst = ([one], [other]) => Number(one.startsWith("licenses/")) - Number(other.startsWith("licenses/"));
+
 /** @param {string} id */
 const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
@@ -158,6 +161,7 @@ export class Offline {
     for (const cache of await this.#caches()) for (const { url } of await cache.keys()) there.add(url);
     const contents = Object.entries({ ...files, ...inflated })
       .filter(([path]) => !path.endsWith(".gz") && !UNUSED.test(path))
+      .sort(runningFirst)
       .map(([path, { bytes }]) => ({ url: this.#address(path), bytes, core: core.includes(path) }));
     return {
       kept: contents.filter(({ url }) => there.has(url)),

@@ -99,6 +99,9 @@ def _read(content: dict[str, Any], shards: Mapping[str, bytes], names: list[str]
 
 
 def _node(item: dict[str, Any]) -> Node:
+    for key in ("name", "op"):
+        if not isinstance(item[key], str):
+            raise ConversionError(f"the tfjs model is damaged: a node's {key} is {str(item[key])[:40]!r}, not a string")
     inputs = tuple(_endpoint(name) for name in item.get("input", []) if not name.startswith("^"))
     attributes = {key: _attribute(value) for key, value in item.get("attr", {}).items()}
     return Node(item["name"], item["op"], inputs, attributes)
