@@ -31,14 +31,14 @@ def each(people: People) -> list[Mask]:
         (h, w) float32, 0 … 1, each.
 
     Raises:
-        LookupError: the people were not masked one by one.
+        ValueError: the people were not masked one by one.
 
     """
     if people.segmentation is not None:
         owners, ids = people.segmentation.instances(), people.segmentation.ids.tolist()
         return [(owners == ids.index(person)).astype(np.float32) for person in people.ids.tolist()]
     if len(people.masks) != len(people):
-        raise LookupError(f"{len(people)} people have {len(people.masks)} masks")
+        raise ValueError(f"{len(people)} people have {len(people.masks)} masks, not one each")
     return [people.read_mask(index) for index in range(len(people))]
 
 

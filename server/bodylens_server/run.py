@@ -124,7 +124,7 @@ def _frames(count: int) -> str:
 def _estimator(args: argparse.Namespace) -> "tuple[Estimator, bool]":
     """Make what runs, and say whether it gives masks."""
     from bodylens.native.driver import Detector, Segmenter
-    from bodylens.systems import DETECTORS, make_detector, make_segmenter, option_names, segments
+    from bodylens.systems import DETECTORS, FAMILIES, make_detector, make_segmenter, option_names, segments
 
     options: dict[str, Any] = dict(args.option)
     if args.threshold is not None:
@@ -132,7 +132,8 @@ def _estimator(args: argparse.Namespace) -> "tuple[Estimator, bool]":
     if args.smoothing:
         options["smoothing"] = True
     known = option_names(args.model)
-    if args.mask and args.model in DETECTORS and "mask_model" not in options:
+    detects = args.model in DETECTORS or args.model in FAMILIES
+    if args.mask and detects and "mask_model" not in options:
         if not segments(args.model):
             raise Failure(f"{args.model} gives no mask: add --option mask_model=selfie-general, or leave out --mask")
         if "enable_segmentation" in known:
@@ -144,15 +145,16 @@ def _estimator(args: argparse.Namespace) -> "tuple[Estimator, bool]":
             raise Failure("--masks each needs a model that masks people one by one: one of BlazePose or BodyPix")
         else:
             options.setdefault("enable_segmentation", True)
-    masked = args.model not in DETECTORS or "person_map" in known or "mask_model" in options
-    detects = args.model in DETECTORS
+    masked = not detects or bool(options.get("enable_segmentation")) or "person_map" in known or "mask_model" in options
+    if args.mask and not masked:
+        raise Failure(f"{args.model} gives no mask with these options: leave out --mask, or the options")
     try:
         pipeline = (make_detector if detects else make_segmenter)(args.model, options)
     except TypeError as error:
         raise Failure(str(error)) from error
     # Decoders and encoders have a use for the time in which onnxruntime's threads would wait actively.
     estimator = (Detector if detects else Segmenter)(pipeline, spin=False)
-    return estimator, masked or bool(options.get("enable_segmentation"))
+    return estimator, masked
 
 
 @contextmanager

@@ -60,6 +60,9 @@ class Video:
             raise
 
     def _unreadable(self) -> ValueError:
+        with self.path.open("rb") as file:
+            if file.read(8)[4:] == b"ftyp":
+                return ValueError(f"{self.path} is damaged or was never finished: its index is missing")
         return ValueError(f"{self.path} is neither a picture nor a video in a format that can be read here")
 
     def _stream(self) -> VideoStream:
@@ -75,6 +78,10 @@ class Video:
         if stream.codec_context is None:
             raise ValueError(f"{self.path} holds video that cannot be decoded here: {CONVERT}")
         return stream
+
+    def _undecodable(self) -> ValueError:
+        name = self.stream.codec_context.name
+        return ValueError(f"{self.path} holds no frame that can be decoded here ({name}): {CONVERT}")
 
     @property
     def rate(self) -> float:
@@ -96,14 +103,13 @@ class Video:
                 count += 1
         except (Damaged, av.error.FFmpegError) as error:
             if not count:
-                name = self.stream.codec_context.name
-                raise ValueError(f"{self.path} holds no frame that can be decoded here ({name}): {CONVERT}") from error
+                raise self._undecodable() from error
             reason = getattr(error, "strerror", None) or str(error)
             raise ValueError(
                 f"{self.path} is damaged after {count} frame{'s' * (count > 1)}, at {clock.last:.3f} s: {reason}"
             ) from error
         if not count:
-            raise ValueError(f"{self.path} holds no frame that can be read here")
+            raise self._undecodable()
 
     def _decoded(self) -> Iterator[VideoFrame]:
         """Decode up to the first damage; frames before anything could be decoded whole are left out, as players do."""

@@ -150,6 +150,25 @@ def test_a_playlist_opens_nothing_else(tmp_path):
         next(bodylens.frames(listed))
 
 
+def test_what_cannot_be_decoded_is_named_with_a_way_out(tmp_path):
+    path = write_clip(tmp_path / "clip.mp4", STEADY)
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"apv1"))
+    with pytest.raises(
+        ValueError, match=r"no frame that can be decoded here \(apv\): convert it first, as with ffmpeg"
+    ):
+        next(bodylens.frames(path))
+    path.write_bytes(path.read_bytes().replace(b"apv1", b"zzzz"))
+    with pytest.raises(ValueError, match="holds video that cannot be decoded here: convert it first, as with ffmpeg"):
+        next(bodylens.frames(path))
+
+
+def test_a_recording_that_was_never_finished_is_told(tmp_path):
+    path = write_clip(tmp_path / "clip.mp4", STEADY)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(ValueError, match="was never finished: its index is missing"):
+        next(bodylens.frames(path))
+
+
 def test_words_are_no_video(tmp_path):
     words = tmp_path / "words.txt"
     words.write_text("hello\n" * 100)
