@@ -8,7 +8,8 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib import import_module
-from typing import Any
+from typing import Any, Self
+from weakref import finalize
 
 import bodylens_engine  # type: ignore[import-not-found]  # registered by web/python/worker.js
 import numpy as np
@@ -96,9 +97,15 @@ class Live:
         self.requests: Sequence[Infer] = ()
         self.ahead: Sequence[Infer] | None = None
         self.ahead_text = ""
+        self.next: tuple[Pipeline, Callable[[People], NDArray[np.float32]] | None, dict[str, bool]] | None = None
 
     def open(self, model: str, options: str) -> str:
-        """Make the pipeline for the page's controls.
+        """Make the pipeline for the page's controls, and run it from now on; see `prepare` and `adopt`."""
+        self.prepare(model, options)
+        return self.adopt()
+
+    def prepare(self, model: str, options: str) -> str:
+        """Make the pipeline for the page's controls, beside the one that runs.
 
         Args:
             model: its name.
@@ -108,8 +115,11 @@ class Live:
                 the system tells no parts, they follow from its skeletons.
 
         Returns:
-            JSON of the keypoints' names and sides, of the pairs that bones join, whether it finds masks of its own, and
-            whether the masks are those of the found people alone.
+            JSON of the networks that it needs for frames like the last one.
+
+        Raises:
+            ValueError: there is no such model, or an option is out of range.
+            TypeError: the system has no such option.
 
         """
         wanted = json.loads(options)
@@ -129,18 +139,38 @@ class Live:
         alone = "enable_segmentation" in known
         if segments(model) and not (alone and everyone):
             wanted.pop("mask_model", None)  # it has masks of its own
-        self.pipeline = make_pipeline(model, wanted)
-        if isinstance(self.pipeline, HasMaps):
-            self.pipeline.on_device = True
-        limbs = (parts or people) and not isinstance(self.pipeline, HasMaps) and self.pipeline.topology is not None
-        self.capsules = import_module("bodylens.limb_parts").capsules if limbs else None
-        self.ahead = None
-        topology = self.pipeline.topology
+        pipeline = make_pipeline(model, wanted)
+        if isinstance(pipeline, HasMaps):
+            pipeline.on_device = True
+        limbs = (parts or people) and not isinstance(pipeline, HasMaps) and pipeline.topology is not None
         told = {"masks": segments(model), "alone": alone and "mask_model" not in wanted}
-        if topology is None:
-            return json.dumps({"names": [], "sides": [], "edges": [], **told})
-        sides = [side_of(name) for name in topology.names]
-        return json.dumps({"names": topology.names, "sides": sides, "edges": topology.edges, **told})
+        self.next = pipeline, import_module("bodylens.limb_parts").capsules if limbs else None, told
+        frame = self.frame if self.frame.width else Frame(0, 0.0, 640, 480)
+        first = [request.model for request in pipeline.ahead(frame) or ()]
+        # Of a network's forms for other frames none is needed now.
+        begun = {name.partition("+")[0] for name in first}
+        return json.dumps([*first, *(name for name in pipeline.models if name.partition("+")[0] not in begun)])
+
+    def adopt(self) -> str:
+        """Run the prepared pipeline from the next frame on; a frame that has begun is given up.
+
+        Returns:
+            JSON of the keypoints' names and sides, of the pairs that bones join, whether it finds masks of its own, and
+            whether the masks are those of the found people alone.
+
+        Raises:
+            RuntimeError: none was prepared.
+
+        """
+        if self.next is None:
+            raise RuntimeError("no model was prepared")
+        self.pipeline, self.capsules, told = self.next
+        self.next = self.estimation = self.ahead = None
+        topology = self.pipeline.topology
+        names = () if topology is None else topology.names
+        edges = () if topology is None else topology.edges
+        sides = [side_of(name) for name in names]
+        return json.dumps({"names": names, "sides": sides, "edges": edges, **told})
 
     def begin(
         self,
@@ -189,14 +219,25 @@ async def _read(mask: Mask, size: tuple[int, int], frame: Frame) -> NDArray[np.f
 
 
 class Estimator:
-    """Runs a pipeline in the page: as natively, but awaited."""
+    """Runs a pipeline in the page: as natively, but awaited.
+
+    `close()`, the end of a `with` or an `async with`, and garbage collection release its networks.
+
+    Args:
+        pipeline: what to run.
+        number: by which the engine knows it: it holds the networks and the smoothed masks.
+
+    """
 
     # Whether networks with an open input size run here.
     any_size = False
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: Pipeline, number: int) -> None:
         self.pipeline = pipeline
         self.index = 0
+        self._number = number
+        self._close = finalize(self, bodylens_engine.close, number)
+        self._close.atexit = False
 
     async def estimate(self, image: NDArray[np.uint8] | None = None, timestamp: float | None = None) -> People:
         """Find the people in a picture.
@@ -208,8 +249,29 @@ class Estimator:
 
         Raises:
             ValueError: not a picture, one of more than 100 megapixels, or not a time.
-            RuntimeError: the page has no source yet, or the network failed; the message says which.
+            RuntimeError: the page has no source, is paused or its source was closed, the network failed, or this
+                estimator is closed; the message says which.
+
         """
+        people = await self._run(self.pipeline, self.index, image, timestamp)
+        self.index += 1
+        return people
+
+    async def estimate_by(self, pipeline: Pipeline, image: NDArray[np.uint8] | None = None) -> People:
+        """Run another pipeline on one picture, with the networks that are loaded here; nothing is learned from it."""
+        return await self._run(pipeline, 0, image, apart=True)
+
+    async def _run(
+        self,
+        pipeline: Pipeline,
+        index: int,
+        image: NDArray[np.uint8] | None,
+        timestamp: float | None = None,
+        *,
+        apart: bool = False,
+    ) -> People:
+        if not self._close.alive:
+            raise RuntimeError("this estimator is closed: create another one")
         if timestamp is not None:
             timestamp = number("timestamp", timestamp)
         if image is None:
@@ -218,28 +280,40 @@ class Estimator:
             pixels = _as_rgba(image)
             taken = await _called(bodylens_engine.picture(to_js(pixels.ravel()), pixels.shape[1], pixels.shape[0]))
         try:
-            time = timestamp if timestamp is not None else self.index / 30 if image is not None else taken.time
-            frame = Frame(self.index, time, taken.width, taken.height)
-            estimation = self.pipeline.estimate(frame)
+            time = timestamp if timestamp is not None else index / 30 if image is not None else taken.time
+            frame = Frame(index, time, taken.width, taken.height)
+            estimation = pipeline.estimate(frame)
             requests = next(estimation)
             while True:
-                results = await _called(bodylens_engine.infer(taken.id, _asked(requests)))
+                results = await _called(bodylens_engine.infer(self._number, taken.id, _asked(requests), apart))
                 requests = estimation.send(_answered(requests, results))
         except StopIteration as stop:
-            self.index += 1
             people: People = stop.value
         finally:
             bodylens_engine.release(taken.id)
         return replace(people, reader=lambda mask, size: _read(mask, size, frame))
 
-    async def estimate_by(self, pipeline: Pipeline, image: NDArray[np.uint8] | None = None) -> People:
-        """Run another pipeline on one picture, with the networks that are loaded here; nothing is learned from it."""
-        return await type(self)(pipeline).estimate(image)
-
     def reset(self) -> None:
         """Begin a new sequence: forget what earlier pictures taught."""
         self.pipeline.reset()
+        bodylens_engine.reset(self._number)
         self.index = 0
+
+    def close(self) -> None:
+        """Release the networks that no other estimator and not the page itself uses; twice is once."""
+        self._close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
 
 
 class Segmenter(Estimator):
@@ -260,14 +334,12 @@ async def open_segmenter(pipeline: Pipeline) -> Segmenter:
     Raises:
         RuntimeError: a model cannot be had; the message says why and what to do.
     """
-    await _called(bodylens_engine.load(to_js(list(pipeline.models))))
-    return Segmenter(pipeline)
+    return Segmenter(pipeline, await _called(bodylens_engine.open(to_js(list(pipeline.models)))))
 
 
 async def open_detector(pipeline: Pipeline) -> Detector:
     """Load a pipeline's models into the engine, for a detector; raises as `open_segmenter` does."""
-    await _called(bodylens_engine.load(to_js(list(pipeline.models))))
-    return Detector(pipeline)
+    return Detector(pipeline, await _called(bodylens_engine.open(to_js(list(pipeline.models)))))
 
 
 async def _called(promise: Any) -> Any:  # noqa: ANN401

@@ -140,7 +140,7 @@ def test_a_late_mask_is_summarised_by_its_probabilities():
         "engine/masks.js",
         """(m, d) => new m.Masks().keep(
           { data: Float32Array.from(d), width: 9, height: 12, region: [0, 0, 9, 12, 0], stride: 16 },
-          { meaning: "person", activation: "sigmoid", late: true, threshold: 0.7, smoothing: 0 }, "test")""",
+          { meaning: "person", activation: "sigmoid", late: true, threshold: 0.7, smoothing: 0 }, new Map(), "test")""",
         logits.ravel().tolist(),
     )
     expected = summarise(1, sigmoid(logits), Region.whole(9, 12), Keep("mask", threshold=0.7))

@@ -1,11 +1,13 @@
 """What can go wrong, provoked in a real Chromium: a clear sentence, a button that mends it, never a frozen canvas."""
 
 import io
+import re
 import wave
 
 import cv2
 import numpy as np
 import pytest
+from drawn import frames_out
 from playwright.sync_api import expect
 from waiting import settled_address, until
 
@@ -100,21 +102,86 @@ def test_a_model_that_was_not_prepared_says_how_to_get_it(visit, wait_state):
     goes_on_with(opened, wait_state, "Try again")
 
 
-@pytest.mark.parametrize("worker", ["engine", "python"])
-def test_a_worker_that_crashes_says_so_and_restarts(visit, wait_state, worker):
+def test_another_model_is_loaded_beside_the_one_that_goes_on_and_one_that_cannot_be_had_is_refused(visit, wait_state):
+    opened = visit("?source=sample&backend=wasm")
+    page = opened.page
+    wait_state(page, "running")
+    held = []
+    page.route("**/models/**/movenet-lightning*", lambda route: held.append(route))
+    page.evaluate("bodylens.settings.set('model', 'movenet-lightning')")
+    until(page, "document.getElementById('notice').textContent === 'Loading MoveNet Lightning…'")
+    assert page.evaluate("[document.documentElement.dataset.state, bodylens.latest()]") == ["loading", None]
+    while not held:
+        page.wait_for_timeout(20)
+    frames_out(page, page.evaluate("bodylens.stats().frames.out") + 3)
+    assert page.evaluate("[document.documentElement.dataset.state, bodylens.latest()]") == ["loading", None]
+    expect(page.locator("#cover")).to_be_hidden()
+    for route in held:
+        route.continue_()
+    wait_state(page, "running")
+    assert len(page.evaluate("bodylens.latest().people[0].keypoints")) == 17
+    expect(page.locator("#notice")).to_be_hidden()
+    # What the site does not have costs nothing, nor does a server that is gone.
+    page.evaluate("bodylens.settings.set('model', 'movenet-lighting')")
+    expect(page.locator("#notice")).to_contain_text("did you mean movenet-lightning")
+    page.route("**/models/**/posenet-050*", lambda route: route.abort())
+    page.evaluate("bodylens.settings.set('model', 'posenet-050')")
+    expect(page.locator("#notice")).to_contain_text(
+        re.compile(
+            "The server cannot be reached: the model posenet-050.* could not be loaded.*MoveNet Lightning goes on"
+        )
+    )
+    wait_state(page, "running")
+    assert page.evaluate("bodylens.settings.get('model')") == "movenet-lightning"
+    frames_out(page, page.evaluate("bodylens.stats().frames.out") + 3)
+    page.unroute("**/models/**/posenet-050*")
+    page.locator("#notice").get_by_role("button", name="Try again").click()
+    until(page, "bodylens.settings.get('model') === 'posenet-050'")
+    wait_state(page, "running")
+    # What it was before is released once the new one has found something.
+    until(page, "bodylens.stats().sessions === 1")
+
+
+def test_a_worker_that_dies_is_started_again_once_by_itself(visit, wait_state):
     opened = visit("?source=sample&backend=wasm", script=REACH)
     page = opened.page
     wait_state(page, "running")
-    # A crash that the worker does not survive; what the browser then tells the page is an error event.
-    page.evaluate(
-        """(which) => {
-          const worker = workers[which];
-          worker.terminate();
-          worker.dispatchEvent(new ErrorEvent("error", { message: "out of memory", cancelable: true }));
-        }""",
-        worker,
+    # Nothing tells the page of such an end: no message, no event.
+    started = page.evaluate("() => { workers.engine.terminate(); return performance.now(); }")
+    expect(page.locator("#notice")).to_contain_text("The engine stopped and was started again.")
+    took = page.evaluate("performance.now()") - started
+    print(f"\nan engine that died was noticed and started again after {took:.0f} ms")
+    wait_state(page, "running")
+    page.evaluate("workers.python.terminate()")
+    told(opened, "The engine has crashed")
+    goes_on_with(opened, wait_state, "Restart")
+    # A script that died is told to whoever waits for it, and the next call has a new one.
+    said = page.evaluate(
+        """async () => {
+          await bodylens.python("1");
+          const waiting = bodylens.python("while True: pass").catch((error) => error.message);
+          workers.script.terminate();
+          return [await waiting, await bodylens.python("6 * 7")];
+        }"""
     )
-    assert f"{worker}: out of memory" in told(opened, "The engine has crashed")
+    assert "Python has ended" in said[0]
+    assert said[1] == 42
+
+
+def test_a_python_that_dies_is_started_again_beside_the_engine(visit, wait_state):
+    opened = visit("?source=sample&backend=wasm", script=REACH)
+    page = opened.page
+    wait_state(page, "running")
+    page.evaluate("workers.engine.same = true; workers.python.terminate()")
+    expect(page.locator("#notice")).to_contain_text("Python stopped and was started again.")
+    wait_state(page, "running")
+    assert page.evaluate("workers.engine.same") is True
+    frames_out(page, page.evaluate("bodylens.stats().frames.out") + 3)
+    # A worker that only says that it failed is started anew as well.
+    page.evaluate(
+        "workers.python.dispatchEvent(new ErrorEvent('error', { message: 'out of memory', cancelable: true }))"
+    )
+    assert "python: out of memory" in told(opened, "The engine has crashed")
     goes_on_with(opened, wait_state, "Restart")
 
 
@@ -158,7 +225,7 @@ def test_a_frame_that_fails_costs_that_frame_alone(visit, wait_state):
         """() => bodylens.python(`
 import bodylens
 from bodylens.browser import bodylens_engine
-await bodylens_engine.infer(99, "[]")
+await bodylens_engine.infer(0, 99, "[]", False)
 `).catch((error) => error.message)"""
     )
     assert "made way" in told_off

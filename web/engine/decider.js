@@ -8,6 +8,9 @@
 /** Python could not decide; the message is its own. */
 export class Undecided extends Error {}
 
+/** Another pipeline took over while this frame was decided. */
+export class Superseded extends Error {}
+
 export class Decider {
   /** @type {MessagePort | null} */
   #port = null;
@@ -15,6 +18,10 @@ export class Decider {
   #asked = null;
   /** @type {() => void} */
   #connected = () => undefined;
+  /** Called with the networks that another pipeline needs. @type {(prepared: {id: number, models: string[]}) => void} */
+  prepared = () => undefined;
+  /** Called when Python runs another pipeline. @type {() => void} */
+  opened = () => undefined;
   #ready = new Promise((resolve) => {
     this.#connected = () => resolve(undefined);
   });
@@ -38,17 +45,28 @@ export class Decider {
       if (data.type === "opened") {
         this.topology = data.topology;
         this.forget();
+        this.opened();
         this.#connected();
+        return;
+      }
+      if (data.type === "prepared") {
+        this.prepared(data);
         return;
       }
       const asked = this.#asked;
       this.#asked = null;
-      if (data.type === "failed") asked?.reject(new Undecided(data.message));
+      if (data.type === "superseded") asked?.reject(new Superseded());
+      else if (data.type === "failed") asked?.reject(new Undecided(data.message));
       else {
         this.heap = data.heap;
         asked?.resolve(data);
       }
     };
+  }
+
+  /** Has Python run the pipeline that it prepared. @param {number} id */
+  adopt(id) {
+    this.#port?.postMessage({ type: "adopt", id });
   }
 
   /** A promise that Python has opened its pipeline. */

@@ -4,6 +4,16 @@
  *   source: AbortSignal, close: () => void}} Shot `width` and `height` are pixels as the source counts them, of which the
  *   image of a large picture has fewer; `source` is aborted once another one has been opened */
 
+/** @typedef {{image: ImageBitmap, time: number, width: number, height: number}} Held a copy of a frame, which whoever has it closes */
+
+/** Why no copy of a frame comes: for the person whose script asked. */
+const WHY = {
+  nothing: "The page has no source: start the camera or the sample first.",
+  paused: "The page is paused: resume it, then call again.",
+  changed: "The page's source was closed or changed: call again once the new one runs.",
+  ended: "The page's source has ended: start it again, or choose another one.",
+};
+
 export class Frames {
   /** Counted so that it can be shown that every frame is closed. */
   counts = { in: 0, dropped: 0, closed: 0 };
@@ -17,6 +27,9 @@ export class Frames {
   #source = new AbortController();
   #paused = false;
   #opened = false;
+  #ended = false;
+  /** Who waits for a copy of the next frame. @type {{resolve: (held: Promise<Held>) => void, reject: (why: Error) => void}[]} */
+  #watchers = [];
 
   /**
    * @param {() => void} wanted tells whoever pushes frames that the next one may come
@@ -33,7 +46,9 @@ export class Frames {
    *   | {kind: "pushed"} | {kind: "picture", bitmap: ImageBitmap, width: number, height: number} | null} source
    */
   open(source) {
+    this.#refuse(WHY.changed);
     this.#opened = source !== null;
+    this.#ended = false;
     this.#source.abort();
     this.#source = new AbortController();
     this.#drop();
@@ -48,16 +63,39 @@ export class Frames {
     this.#wake?.();
   }
 
-  /** Whether there is a source, and it is not paused. */
-  get flowing() {
-    return this.#opened && !this.#paused;
+  /**
+   * Copies the next frame, for whoever looks on: whatever is done with the frames themselves.
+   * @returns {Promise<Held>} rejected where none will come, with a sentence that says why
+   */
+  async copy() {
+    if (!this.#opened) throw new Error(WHY.nothing);
+    if (this.#ended) throw new Error(WHY.ended);
+    if (this.#paused) throw new Error(WHY.paused);
+    if (this.#picture) {
+      const { width, height } = this.#picture;
+      return copied(this.#picture.bitmap, { time: performance.now() / 1000, width, height });
+    }
+    return new Promise((resolve, reject) => this.#watchers.push({ resolve, reject }));
+  }
+
+  /** The source gives no more frames, though it is still chosen. */
+  end() {
+    this.#ended = true;
+    this.#refuse(WHY.ended);
+  }
+
+  /** @param {string} why whoever waits gets nothing */
+  #refuse(why) {
+    for (const { reject } of this.#watchers.splice(0)) reject(new Error(why));
   }
 
   /** @param {boolean} paused */
   set paused(paused) {
     this.#paused = paused;
-    if (paused) this.#drop();
-    else this.#wake?.();
+    if (paused) {
+      this.#drop();
+      this.#refuse(WHY.paused);
+    } else this.#wake?.();
   }
 
   /**
@@ -80,6 +118,7 @@ export class Frames {
       close();
       return;
     }
+    for (const { resolve } of this.#watchers.splice(0)) resolve(copied(image, { time, width, height }));
     this.#waiting = { image, time, width, height, still: false, source: this.#source.signal, close };
     this.#wake?.();
   }
@@ -135,7 +174,23 @@ export class Frames {
     } catch {
       // A camera that was unplugged ends its stream with an error: the source has ended either way.
     }
-    if (!signal.aborted) this.ended();
+    if (signal.aborted) return;
+    this.end();
+    this.ended();
+  }
+}
+
+/**
+ * A copy that outlives the frame, which may be closed as soon as this has been called.
+ * @param {VideoFrame | ImageBitmap} image @param {{time: number, width: number, height: number}} shot what is known of it
+ * @returns {Promise<Held>}
+ */
+async function copied(image, { time, width, height }) {
+  const own = image instanceof ImageBitmap ? null : image.clone();
+  try {
+    return { image: await createImageBitmap(own ?? image), time, width, height };
+  } finally {
+    own?.close();
   }
 }
 

@@ -18,21 +18,22 @@ const UNCERTAINTY = [5.68842, -0.748699, -57.8051, 291.309, -624.717];
  *   a late mask the data are logits
  */
 
+/** The last smoothed mask of each stream: one estimator's own. @typedef {Map<string, Mask>} Streams */
+
 export class Masks {
   /** @type {Map<number, Mask>} */
   #ring = new Map();
-  /** @type {Map<string, Mask>} */
-  #streams = new Map();
   #made = 0;
 
   /**
    * Keeps a network's output as a mask.
    * @param {Omit<Mask, "keep">} output whose data become the mask's own
    * @param {Keep} wish
-   * @param {string} client whose stream it is, and behind a slash of which model
+   * @param {Streams} streams what whoever asks has kept before
+   * @param {string} model whose output it is: each has streams of its own
    * @returns {number[]} handle, width, height, count, score, left, top, right, bottom; as browser.py reads them
    */
-  keep(output, wish, client) {
+  keep(output, wish, streams, model) {
     const { data, width, height } = output;
     // What is blended with an earlier mask is blended as probabilities.
     const late = wish.late && wish.activation === "sigmoid" && !wish.smoothing;
@@ -42,10 +43,10 @@ export class Masks {
       for (let i = 0; i < data.length; i++) data[i] = sigmoid(data[i]);
     const mask = { ...output, keep };
     if (keep.smoothing) {
-      const stream = `${client}/${keep.stream}`;
-      const before = this.#streams.get(stream);
+      const stream = `${model}/${keep.stream}`;
+      const before = streams.get(stream);
       if (before) blend(moved(before, mask), data, keep.smoothing);
-      this.#streams.set(stream, mask);
+      streams.set(stream, mask);
     }
     const handle = ++this.#made;
     this.#ring.set(handle, mask);
@@ -58,13 +59,6 @@ export class Masks {
   /** @param {number} handle @returns {Mask | undefined} */
   get(handle) {
     return this.#ring.get(handle);
-  }
-
-  /** Forgets the streams of a client, or of all. @param {string} [client] */
-  forget(client) {
-    for (const stream of this.#streams.keys()) {
-      if (client === undefined || stream.startsWith(`${client}/`)) this.#streams.delete(stream);
-    }
   }
 }
 

@@ -1,5 +1,6 @@
 // Networks on onnxruntime-web: one provider, its bundle, and a session for each model that is asked for.
 import { Crop } from "./crop.js";
+import { loading } from "../unreachable.js";
 import { sizeOf } from "./frames.js";
 import { toFrame } from "./region.js";
 
@@ -54,6 +55,8 @@ export class Networks {
   #networks = new Map();
   /** @type {Map<string, Network>} */
   #loaded = new Map();
+  /** Who uses each network: one that nobody uses any more is released. @type {Map<string, Set<object>>} */
+  #holders = new Map();
   /** @type {Promise<unknown>} */
   #turn = Promise.resolve();
 
@@ -78,6 +81,13 @@ export class Networks {
   /** Called as bytes of a model arrive: who waits for a slow network is not to be taken for stuck. */
   arriving = () => undefined;
 
+  /** Called when the graphics card's device is gone, with what the browser says of it. @type {(message: string) => void} */
+  lost = () => undefined;
+  #watched = false;
+
+  /** Called before (1) and after (-1) what takes long without a break, with the milliseconds of one run. @type {(more: 1 | -1, took?: number) => void} */
+  busy = () => undefined;
+
   /**
    * Loads a provider's bundle.
    * @param {Provider} provider
@@ -93,7 +103,7 @@ export class Networks {
       throw new ProviderMissing("This browser offers no WebGL2 here: choose wasm, which works everywhere.");
     }
     /** @type {Ort} */
-    const ort = await import(site.ort + bundle(provider));
+    const ort = await loading("onnxruntime-web", () => import(site.ort + bundle(provider)));
     const { gzipped = [] } = site;
     const wasm = site.ort + WASM[bundle(provider)];
     if (gzipped.includes(wasm)) ort.env.wasm.wasmBinary = await inflate(await fetch(`${wasm}.gz`));
@@ -106,34 +116,60 @@ export class Networks {
   /**
    * A network, loaded when it is first asked for.
    * @param {string} name of a model in the catalogue
+   * @param {object} holder who uses it, until `drop`
    * @returns {Promise<Network>}
    */
-  get(name) {
-    let network = this.#networks.get(name);
-    if (!network) {
-      network = this.#load(name);
-      this.#networks.set(name, network);
-      network.catch(() => this.#networks.delete(name)); // so that it may be tried again
-    }
+  get(name, holder) {
+    this.#holders.set(name, (this.#holders.get(name) ?? new Set()).add(holder));
+    const known = this.#networks.get(name);
+    if (known) return known;
+    const network = this.#load(name);
+    this.#networks.set(name, network);
+    network.then(
+      (loaded) => this.#networks.get(name) === network && this.#loaded.set(name, loaded),
+      () => this.#networks.get(name) === network && this.#forget(name), // so that it may be tried again
+    );
     return network;
+  }
+
+  /** @param {string} name */
+  #forget(name) {
+    this.#networks.delete(name);
+    this.#loaded.delete(name);
+    this.#holders.delete(name);
+  }
+
+  /** Releases the networks that nobody but `holder` uses. @param {object} holder */
+  drop(holder) {
+    for (const [name, holders] of this.#holders) {
+      if (!holders.delete(holder) || holders.size) continue;
+      const network = this.#networks.get(name);
+      this.#forget(name);
+      network?.then((loaded) => this.alone(() => loaded.session.release())).catch(() => undefined); // it never came
+    }
+  }
+
+  /** How many networks are loaded. */
+  get count() {
+    return this.#loaded.size;
   }
 
   /**
    * Loads what a system will begin with, where that is known before Python has decided.
-   * @param {string} model @param {object} options of the system
+   * @param {string} model @param {object} options of the system @param {object} holder
    */
-  async foresee(model, options) {
-    if (!CHOOSING.some((name) => name in options)) await this.first(model);
+  async foresee(model, options, holder) {
+    if (!CHOOSING.some((name) => name in options)) await this.first(model, holder);
   }
 
   /**
    * The network that a model's system usually begins with: not always the plain one.
-   * @param {string} model
+   * @param {string} model @param {object} holder
    * @returns {Promise<Network>}
    */
-  async first(model) {
+  async first(model, holder) {
     const catalogue = await this.catalogue;
-    return this.get(catalogue.get(model)?.first ?? model);
+    return this.get(catalogue.get(model)?.first ?? model, holder);
   }
 
   /**
@@ -167,21 +203,43 @@ export class Networks {
     }
     const { href } = new URL(spec.url, this.base);
     const gzipped = this.gzipped.includes(href);
-    const response = watch(await fetch(gzipped ? `${href}.gz` : href), this.arriving);
-    if (!response.ok)
-      throw new ModelMissing(`The model ${name} could not be loaded: the server said ${response.status}.`);
-    const bytes = new Uint8Array(await (gzipped ? inflate(response) : response.arrayBuffer()));
-    return this.alone(async () => {
-      const session = await this.ort.InferenceSession.create(bytes, {
-        executionProviders: [this.provider],
-        graphOptimizationLevel: "all",
-      });
-      const network = new Network(this.ort, session, spec);
-      if (this.provider === "wasm" || !spec.check) await network.warm();
-      else await this.#trust(network);
-      this.#loaded.set(name, network);
-      return network;
+    const bytes = await loading(`the model ${name}`, async () => {
+      const response = watch(await fetch(gzipped ? `${href}.gz` : href), this.arriving);
+      if (!response.ok)
+        throw new ModelMissing(`The model ${name} could not be loaded: the server said ${response.status}.`);
+      return new Uint8Array(await (gzipped ? inflate(response) : response.arrayBuffer()));
     });
+    return this.alone(async () => {
+      this.busy(1);
+      let took = 0;
+      try {
+        const network = await this.#create(bytes, spec);
+        const start = performance.now();
+        if (this.provider === "wasm" || !spec.check) await network.warm();
+        else await this.#trust(network);
+        took = performance.now() - start;
+        return network;
+      } finally {
+        this.busy(-1, took);
+      }
+    });
+  }
+
+  /** @param {Uint8Array} bytes @param {Spec} spec */
+  async #create(bytes, spec) {
+    const session = await this.ort.InferenceSession.create(bytes, {
+      executionProviders: [this.provider],
+      graphOptimizationLevel: "all",
+    });
+    if (this.provider === "webgpu" && !this.#watched) {
+      this.#watched = true;
+      // It answers no more from then on, and nothing says so but this.
+      void this.ort.env.webgpu.device.then(async (/** @type {any} */ device) => {
+        const { reason, message } = await device.lost;
+        if (reason !== "destroyed") this.lost(message);
+      });
+    }
+    return new Network(this.ort, session, spec);
   }
 
   /**
@@ -193,6 +251,13 @@ export class Networks {
     if (ok) return;
     await network.session.release();
     throw new ProviderWrong(`${this.provider} gives a wrong answer for ${network.spec.name} here: ${why}.`);
+  }
+
+  /** Repeats the self-check of all that is loaded: a driver that was reset or ran long may compute otherwise by now. */
+  async recheck() {
+    for (const network of [...this.#loaded.values()]) {
+      if (network.spec.check) await this.alone(() => this.#trust(network));
+    }
   }
 
   /**
@@ -218,16 +283,17 @@ export class Networks {
   /**
    * Crops and runs.
    * @param {string} name of a model
+   * @param {object} holder who uses it
    * @param {Picture} shot
    * @param {import("./region.js").Region} region
    * @param {string[]} outputs by their names in the catalogue
    * @param {Size} size
    */
-  async run(name, shot, region, outputs, size) {
+  async run(name, holder, shot, region, outputs, size) {
     if (size && this.provider === "webgl") {
       throw new ProviderMissing("WebGL runs networks with an input of one size alone: choose wasm, which takes any.");
     }
-    const network = (await this.get(name)).at(size);
+    const network = (await this.get(name, holder)).at(size);
     return this.alone(() => network.run(shot, region, outputs));
   }
 }
@@ -325,7 +391,7 @@ export class Network {
   async check(seconds) {
     const { check } = this.spec;
     if (!check) throw new Error(`The model ${this.spec.name} has no self-check.`);
-    this.crop.taken = null;
+    this.crop.taken = this.prepared = null;
     drawRings(this.crop.planes, this.spec.input, check);
     const keys = Object.keys(check.outputs);
     const { arrays } = await this.infer(keys);
@@ -392,7 +458,7 @@ async function inflate(response) {
 
 /** @param {string} address @returns {Promise<Map<string, Spec>>} */
 async function fetchCatalogue(address) {
-  const response = await fetch(address);
+  const response = await loading("the list of models", () => fetch(address));
   if (!response.ok)
     throw new ModelMissing(`The catalogue of models could not be loaded: the server said ${response.status}.`);
   const specs = /** @type {Spec[]} */ (await response.json());

@@ -1,9 +1,11 @@
 // The engine: it owns every pixel. Frames come in, networks run, Python decides, the canvas shows.
 import { countDownloads, countMemories, downloaded } from "../downloads.js";
+import { holdForLife } from "../life.js";
 import { unpack } from "../people.js";
-import { serveClient } from "./clients.js";
+import { CLOSED, serveClient } from "./clients.js";
 import { Compositor } from "./compositor.js";
-import { Decider } from "./decider.js";
+import { Unreachable } from "../unreachable.js";
+import { Decider, Superseded } from "./decider.js";
 import { Frames } from "./frames.js";
 import { Masks, unite } from "./masks.js";
 import { maskMatrix, ModelMissing, Networks, ProviderMissing, ProviderWrong } from "./networks.js";
@@ -18,6 +20,8 @@ const scope = /** @type {DedicatedWorkerGlobalScope} */ (/** @type {unknown} */ 
 const REPORT = 250;
 /** So many frames in a row may fail before the person is told. */
 const PATIENCE = 3;
+/** Milliseconds after which a graphics card's answers are checked again. */
+const TRUSTED = 600_000;
 
 const heap = countMemories();
 
@@ -25,6 +29,12 @@ const heap = countMemories();
 function fail(code, error, action) {
   const message = error instanceof Error ? error.message : String(error);
   scope.postMessage({ type: "error", code, message, action });
+}
+
+/** What a failed load is called. @param {unknown} error @returns {string | null} */
+function missing(error) {
+  if (error instanceof ModelMissing) return "model-missing";
+  return error instanceof Unreachable ? "unreachable" : null;
 }
 
 class Engine {
@@ -41,8 +51,12 @@ class Engine {
   #early = null;
   /** Python's decision on the last frame. @type {Promise<unknown>} */
   #deciding = Promise.resolve();
-  /** @type {((held: import("./clients.js").Held) => void)[]} */
-  #watchers = [];
+  /** The live pipeline, as a user of networks. @type {import("./clients.js").User} */
+  #live = { streams: new Map() };
+  /** The pipeline whose networks are loaded beside it. @type {import("./clients.js").User | null} */
+  #next = null;
+  /** Those before, whose networks stay until the new one has found something. @type {import("./clients.js").User[]} */
+  #former = [];
   /** Python is the longer of the two to start: on two cores it goes first. */
   release = () => undefined;
   #released = new Promise((resolve) => {
@@ -51,10 +65,11 @@ class Engine {
   #index = 0;
   #size = { width: 0, height: 0 };
   #failures = 0;
-  #clients = 0;
   /** Ends the service of the last script, which holds pictures. */
   #leave = () => {};
   #reported = 0;
+  /** When the networks' answers were last checked. */
+  #checked = performance.now();
   /** How many files were loaded. */
   #used = 0;
   #running = false;
@@ -67,8 +82,14 @@ class Engine {
     this.backend = backend;
     this.compositor = new Compositor(canvas, {
       lost: () => fail("graphics-lost", "The graphics driver took the canvas away; it comes back by itself.", ""),
-      restored: () => scope.postMessage({ type: "restored" }),
+      restored: () => {
+        scope.postMessage({ type: "restored" });
+        this.#checked = -Infinity;
+      },
     });
+    this.#live.model = model;
+    this.decider.prepared = (prepared) => void this.#load(prepared);
+    this.decider.opened = () => this.#adopted();
     this.decider.connect(python);
     if (!patient) this.release();
     this.networks = this.#open(site, model, options);
@@ -85,11 +106,19 @@ class Engine {
     try {
       const networks = await Networks.open(this.backend, site);
       networks.arriving = () => void scope.postMessage({ type: "arriving" });
-      await networks.foresee(model, options);
+      networks.lost = (message) => void scope.postMessage({ type: "died", part: "engine", message });
+      networks.busy = (more, took) => void scope.postMessage({ type: "busy", more, took });
+      await networks.foresee(model, options, this.#live).catch((error) => {
+        const code = missing(error);
+        if (!code) throw error;
+        fail(code, error, "model"); // another model may be chosen
+      });
+      scope.postMessage({ type: "busy", more: -1 });
       scope.postMessage({ type: "ready", backend: this.backend, threads: networks.threads });
       return networks;
     } catch (error) {
-      if (error instanceof ModelMissing) fail("model-missing", error, "model");
+      const code = missing(error);
+      if (code) fail(code, error, "retry");
       else if (error instanceof ProviderMissing) fail(`no-${this.backend}`, error, "wasm");
       else if (error instanceof ProviderWrong) fail("provider-wrong", error, "wasm");
       else fail("network", error, this.backend === "wasm" ? "restart" : "wasm");
@@ -112,7 +141,8 @@ class Engine {
       } finally {
         shot.close();
       }
-      this.#report();
+      this.#report(networks.count);
+      if (this.backend !== "wasm" && performance.now() - this.#checked > TRUSTED) await this.#recheck(networks);
       // A still picture is not shown more often than the screen can; a camera sets its own pace.
       if (shot.still) await this.#shown();
       // Messages (settings, pause) get their turn even when frames are always waiting.
@@ -129,23 +159,23 @@ class Engine {
     const begun = performance.now();
     const { width, height, time } = shot;
     // A phone was turned, or its camera changed: what was smoothed before has another shape.
-    if (width !== this.#size.width || height !== this.#size.height) this.masks.forget("live");
+    if (width !== this.#size.width || height !== this.#size.height) this.#live.streams.clear();
     this.#size = { width, height };
     const frame = { index: this.#index++, time, width, height };
     const spent = { network: 0, draw: 0 };
     /** @param {Request[]} requests */
     const run = async (requests) => {
-      const { results, network } = await this.run(networks, "live", shot, requests, this.stats);
+      const { results, network } = await this.run(networks, this.#live, shot, requests, this.#live.streams, this.stats);
       spent.network += network;
       return results;
     };
-    const { topology } = this.decider;
     /** @param {import("../people.js").MaskAt[]} masks @param {Float64Array} [packed] people with keypoints */
     const draw = (masks, packed) => {
       const start = performance.now();
       const maps = this.#maps(masks, width, height);
+      const { topology } = this.decider;
       const bodies = packed && topology.names.length ? { ...maps, packed, topology } : null;
-      this.compositor.draw(shot.image, width, height, maps.mask, this.view, bodies);
+      this.compositor.draw(shot.image, width, height, maps.mask, this.shown, bodies);
       spent.draw = performance.now() - start;
       this.stats.add("draw", spent.draw);
       this.stats.add("total", performance.now() - begun);
@@ -160,12 +190,9 @@ class Engine {
     await this.#deciding;
     this.stats.add("journey", performance.now() - before);
     const deciding = this.decider.decide(frame, ran, run);
-    if (this.decider.steady && announced && mask && !topology.names.length) {
+    if (this.decider.steady && announced && mask && !this.decider.topology.names.length) {
       this.#deciding = this.#decided(deciding, shot.source);
       draw([{ handle: mask, region: announced[0].region }]);
-      for (const watch of this.#watchers.splice(0)) {
-        watch({ image: await createImageBitmap(shot.image), time, width, height });
-      }
       this.#prepare(networks, frame);
     } else {
       const people = await this.#decided(deciding, shot.source);
@@ -187,8 +214,9 @@ class Engine {
       this.stats.add("python", ms);
       if (!this.#running) scope.postMessage({ type: "running" });
       this.#running = true;
-      scope.postMessage({ type: "people", people });
+      scope.postMessage({ type: "people", people, model: this.#live.model });
       this.#failures = 0;
+      if (this.#former.length) await this.#dropFormer();
       return people;
     } catch (error) {
       this.#failed(error);
@@ -198,9 +226,11 @@ class Engine {
 
   /** @param {unknown} error */
   #failed(error) {
+    if (error instanceof Superseded) return;
     this.#failures++;
-    if (error instanceof ModelMissing) {
-      if (this.#failures === 1) fail("model-missing", error, "model");
+    const code = missing(error);
+    if (code) {
+      if (this.#failures === 1) fail(code, error, "model");
     } else if (this.#failures === PATIENCE) fail("frame", error, "restart");
   }
 
@@ -215,6 +245,16 @@ class Engine {
     const [first] = this.decider.ahead.requests;
     networks.prepare(first.model, shot, first.region, first.size);
     this.stats.add("ahead", performance.now() - start);
+  }
+
+  /** Sees whether the networks are still right. @param {Networks} networks */
+  async #recheck(networks) {
+    this.#checked = performance.now();
+    try {
+      await networks.recheck();
+    } catch (error) {
+      fail(error instanceof ProviderWrong ? "provider-wrong" : "network", error, "wasm");
+    }
   }
 
   /** Waits until what was drawn is shown. */
@@ -247,18 +287,20 @@ class Engine {
   /**
    * Answers requests, one after another.
    * @param {Networks} networks
-   * @param {string} client
+   * @param {import("./clients.js").User} user who asks
    * @param {{image: VideoFrame | ImageBitmap, width: number, height: number}} shot
    * @param {Request[]} requests
+   * @param {import("./masks.js").Streams} streams the smoothed masks to go on with
    * @param {Stats} [stats]
    * @returns {Promise<{results: Result[], network: number}>} and the milliseconds in the networks
    */
-  async run(networks, client, shot, requests, stats) {
+  async run(networks, user, shot, requests, streams, stats) {
     const results = [];
     let [crop, network, mask] = [0, 0, 0];
     for (const { model, region, size, fetch, keep } of requests) {
+      if (user.closed) throw new Error(CLOSED);
       const outputs = [...fetch, ...keep.map(({ output }) => output)];
-      const run = await networks.run(model, shot, region, outputs, size);
+      const run = await networks.run(model, user, shot, region, outputs, size);
       crop += run.crop;
       network += run.network;
       const start = performance.now();
@@ -267,7 +309,7 @@ class Engine {
         const data = run.arrays[fetch.length + i];
         // The first and the last cell are centred on the first and the last pixel of the input.
         const stride = Math.round((run.width - 1) / Math.max(width - 1, 1));
-        return this.masks.keep({ data, width, height, region, stride }, wish, `${client}/${model}`);
+        return this.masks.keep({ data, width, height, region, stride }, wish, streams, model);
       });
       mask += performance.now() - start;
       results.push({
@@ -282,21 +324,77 @@ class Engine {
     return { results, network };
   }
 
-  /** @param {MessagePort} port */
-  addClient(port) {
+  /** Another script takes the place of the last; or none does. @param {MessagePort | null} port */
+  changeClient(port) {
     this.#leave();
-    this.#leave = serveClient(port, `script ${++this.#clients}`, {
+    this.#leave = () => {};
+    if (!port) return;
+    this.#leave = serveClient(port, {
       networks: () => this.networks,
       masks: this.masks,
-      current: () => {
-        if (!this.frames.flowing) throw new Error("The page shows nothing yet: start the camera or the sample first.");
-        return new Promise((resolve) => this.#watchers.push(resolve));
-      },
-      run: async (client, shot, requests) => (await this.run(await this.networks, client, shot, requests)).results,
+      current: () => this.frames.copy(),
+      run: async (user, shot, requests, streams) =>
+        (await this.run(await this.networks, user, shot, requests, streams)).results,
     });
   }
 
-  #report() {
+  /** What was smoothed goes on no longer. */
+  forget() {
+    this.#live.streams.clear();
+  }
+
+  /**
+   * Begins to load what another model needs. The one that runs goes on until that is there; its skeletons are hidden.
+   * @param {string} model @param {object} options of its system
+   */
+  async change(model, options) {
+    const before = this.#next;
+    /** @type {import("./clients.js").User} */
+    const next = (this.#next = { streams: new Map(), model });
+    this.#failures = 0;
+    this.compositor.redraw(this.shown);
+    const networks = await this.networks;
+    try {
+      if (this.#next === next) await networks.foresee(model, options, next);
+    } finally {
+      if (before) networks.drop(before);
+    }
+  }
+
+  /** Loads the networks of the pipeline that Python has prepared, and has it run. @param {{id: number, models: string[]}} prepared */
+  async #load({ id, models }) {
+    const next = (this.#next ??= { streams: new Map(), model: this.#live.model });
+    try {
+      const networks = await this.networks;
+      await Promise.all(models.map((model) => networks.get(model, next)));
+      if (this.#next === next) this.decider.adopt(id);
+      else networks.drop(next);
+    } catch (error) {
+      if (this.#next === next) fail(missing(error) ?? "network", error, "model");
+    }
+  }
+
+  /** Python runs another pipeline from now on. */
+  #adopted() {
+    if (!this.#next) return;
+    this.#former.push(this.#live);
+    this.#live = this.#next;
+    this.#next = null;
+  }
+
+  async #dropFormer() {
+    const networks = await this.networks;
+    for (const user of this.#former.splice(0)) networks.drop(user);
+  }
+
+  /** How the picture is to look now: no skeleton of one model is shown under the name of another. */
+  get shown() {
+    const changing = this.#next && this.#next.model !== this.#live.model;
+    return changing ? { ...this.view, skeleton: false } : this.view;
+  }
+
+  /** @param {number} sessions how many networks are loaded */
+  #report(sessions) {
     const now = performance.now();
     if (now - this.#reported < REPORT) return;
     this.#reported = now;
@@ -304,7 +402,7 @@ class Engine {
     const frames = { ...this.frames.counts, out };
     scope.postMessage({
       type: "stats",
-      stats: { fps, latency, pace, frames, bytes: downloaded(), heap: heap(), backend: this.backend },
+      stats: { sessions, fps, latency, pace, frames, bytes: downloaded(), heap: heap(), backend: this.backend },
       python: this.decider.heap,
     });
     // A system may come to a network only with its first frames, and a person to another model at any time.
@@ -320,6 +418,7 @@ let engine = null;
 /** @type {Record<string, (data: any) => unknown>} */
 const messages = {
   start: (data) => {
+    holdForLife(data.lock, () => scope.postMessage({ type: "alive" }));
     if (data.first) {
       countDownloads((loaded, total) => scope.postMessage({ type: "progress", part: "engine", loaded, total }));
     }
@@ -327,23 +426,21 @@ const messages = {
     engine = new Engine(data);
   },
   source: ({ source }) => {
-    engine?.masks.forget("live");
+    engine?.forget();
     engine?.compositor.clear();
     engine?.frames.open(source);
     scope.postMessage({ type: "sourced" });
   },
-  frame: ({ frame, time, size }) => engine?.frames.push(frame, time, size),
+  frame: ({ frame, time, size }) => (engine ? engine.frames.push(frame, time, size) : frame.close()),
   view: ({ view }) => {
     if (!engine) return;
     engine.view = view;
-    engine.compositor.redraw(view);
+    engine.compositor.redraw(engine.shown);
   },
   model: ({ model, options }) => {
-    engine?.masks.forget("live");
-    engine?.networks
-      .then((networks) => networks.foresee(model, options))
-      .catch((error) => fail(error instanceof ModelMissing ? "model-missing" : "network", error, "model"));
+    engine?.change(model, options).catch(() => undefined); // told where all that it needs is loaded
   },
+  ping: () => scope.postMessage({ type: "pong" }),
   pause: () => {
     if (engine) engine.frames.paused = true;
   },
@@ -352,10 +449,11 @@ const messages = {
   },
   release: () => engine?.release(),
   python: ({ port }) => engine?.decider.connect(port),
-  client: ({ port }) => engine?.addClient(port),
+  client: ({ port }) => engine?.changeClient(port),
+  ended: () => engine?.frames.end(),
   trial: async ({ site, backend, model, seconds }) => {
     try {
-      const network = await (await Networks.open(backend, site)).first(model);
+      const network = await (await Networks.open(backend, site)).first(model, {});
       scope.postMessage({ type: "trial", trial: await network.check(seconds) });
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);

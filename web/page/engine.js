@@ -7,6 +7,15 @@
 /** @typedef {{type: string, [key: string]: any}} Message */
 /** @typedef {{resolve: (value: any) => void, reject: (error: Error) => void}} Waiting */
 
+/** `asked`: since when it owes an answer, or 0; `slowest`: the longest that it took of late, milliseconds; `busy`: how
+ * many long things it is known to do.
+ * @typedef {{name: string, lock: string, watch: AbortController, asked: number, slowest: number, busy: number}} Life */
+
+/** Milliseconds between questions to the workers whether they still answer. */
+const BEAT = 500;
+/** Milliseconds without an answer after which one counts as dead, at least and at most; and what its slowest answer adds. */
+const [SILENT, SILENT_MOST, SLOWER] = [3000, 15000, 8];
+
 export class Engine {
   /** @type {Worker | null} */
   #engine = null;
@@ -17,6 +26,9 @@ export class Engine {
   /** @type {Map<number, Waiting>} */
   #waiting = new Map();
   #asked = 0;
+  #beaten = 0;
+  /** By worker: the lock that it holds while it lives, and when it was last heard of. @type {Map<Worker, Life>} */
+  #lives = new Map();
   /** Changes of the source that the engine has not heard of yet: what it tells of people is about an earlier one. */
   #changing = 0;
   /** @type {{backend: string, model: string, options: object}} */
@@ -33,6 +45,7 @@ export class Engine {
     this.first = isFirst(site);
     this.holder = holder;
     this.hear = hear;
+    setInterval(() => this.#beat(), BEAT);
   }
 
   /**
@@ -48,10 +61,10 @@ export class Engine {
 
   /** Ends all workers, until the next start. */
   stop() {
-    this.#engine?.terminate();
-    this.#python?.terminate();
-    this.#engine = this.#python = null;
     this.#stopScript("The page was left.");
+    this.#end(this.#engine);
+    this.#end(this.#python);
+    this.#engine = this.#python = null;
   }
 
   /** Another provider: the engine alone starts anew, for each has its own bundle. @param {string} backend */
@@ -60,6 +73,13 @@ export class Engine {
     const { port1, port2 } = new MessageChannel();
     this.#startEngine(port1);
     this.#python?.postMessage({ type: "engine", port: port2 }, [port2]);
+  }
+
+  /** Another Python for the same engine. */
+  restartPython() {
+    const { port1, port2 } = new MessageChannel();
+    this.#startPython(port2);
+    this.send({ type: "python", port: port1 }, [port1]);
   }
 
   /** @param {string} model @param {object} options */
@@ -71,7 +91,10 @@ export class Engine {
 
   /** @param {Message} message to the engine @param {Transferable[]} [transfer] */
   send(message, transfer = []) {
-    if (!this.#engine) return;
+    if (!this.#engine) {
+      message.frame?.close();
+      return;
+    }
     this.#engine.postMessage(message, transfer); // throws where something cannot be handed over
     if (message.type === "source") this.#changing++;
   }
@@ -98,8 +121,7 @@ export class Engine {
 
   /** @param {MessagePort} python @param {boolean} [patient] whether it waits until Python's runtime has started */
   #startEngine(python, patient = false) {
-    if (this.#engine) this.#engine.onmessage = null; // what it has said already counts no more
-    this.#engine?.terminate();
+    this.#end(this.#engine);
     this.#changing = 0;
     this.#stopScript("The engine was restarted.");
     // A canvas can be handed over only once.
@@ -111,30 +133,43 @@ export class Engine {
     this.#engine = this.#worker("../engine/worker.js", "engine");
     const { site } = this;
     const { first } = this;
-    this.send({ type: "start", site, first, patient, ...this.#chosen, canvas: surface, python }, [surface, python]);
+    const lock = this.#lock(this.#engine);
+    this.send({ type: "start", lock, site, first, patient, ...this.#chosen, canvas: surface, python }, [
+      surface,
+      python,
+    ]);
   }
 
   /** @param {MessagePort} engine */
   #startPython(engine) {
-    this.#python?.terminate();
+    this.#end(this.#python);
     const { site } = this;
     const { model, options } = this.#chosen;
     this.#python = this.#worker("../python/worker.js", "python");
     const { first } = this;
-    this.#python.postMessage({ type: "start", site, first, engine, model, options, role: "live" }, [engine]);
+    const lock = this.#lock(this.#python);
+    this.#python.postMessage({ type: "start", lock, site, first, engine, model, options, role: "live" }, [engine]);
+  }
+
+  /** @param {Worker} worker */
+  #lock(worker) {
+    return this.#lives.get(worker)?.lock;
   }
 
   #startScript() {
     const { port1, port2 } = new MessageChannel();
     this.send({ type: "client", port: port1 }, [port1]);
     const script = this.#worker("../python/worker.js", "script");
-    script.postMessage({ type: "start", site: this.site, engine: port2, role: "script" }, [port2]);
+    script.postMessage({ type: "start", lock: this.#lock(script), site: this.site, engine: port2, role: "script" }, [
+      port2,
+    ]);
     return script;
   }
 
   /** @param {string} why */
   #stopScript(why) {
-    this.#script?.terminate();
+    if (this.#script) this.send({ type: "client", port: null }); // its networks are released
+    this.#end(this.#script);
     this.#script = null;
     for (const { reject } of this.#waiting.values()) reject(new Error(why));
     this.#waiting.clear();
@@ -143,14 +178,67 @@ export class Engine {
   /** @param {string} address @param {string} name */
   #worker(address, name) {
     const worker = new Worker(new URL(address, import.meta.url), { type: "module", name });
-    worker.onmessage = ({ data }) => this.#listen(data, name);
+    const lock = `bodylens-${name}-${performance.now()}-${Math.random()}`;
+    const life = { name, lock, watch: new AbortController(), asked: 0, slowest: 0, busy: 1 };
+    this.#lives.set(worker, life);
+    worker.onmessage = ({ data }) => {
+      if (data.type === "alive") this.#watch(worker, life);
+      else if (data.type === "pong") {
+        if (life.asked) life.slowest = Math.max(0.95 * life.slowest, performance.now() - life.asked);
+        life.asked = 0;
+      } else if (data.type === "busy") {
+        life.busy += data.more;
+        life.slowest = Math.max(life.slowest, data.took ?? 0);
+        life.asked = 0;
+      } else this.#listen(data, name);
+    };
     worker.onerror = (event) => {
       event.preventDefault();
-      const message = event.message ?? "It could not be loaded.";
-      if (name === "script") this.#stopScript(message);
-      else this.hear({ type: "error", code: "crash", message: `${name}: ${message}`, action: "restart" });
+      this.#died(worker, event.message ?? "It could not be loaded.");
     };
     return worker;
+  }
+
+  /**
+   * A worker holds its lock as long as it lives, however busy it is: who gets it next knows that the worker is gone.
+   * @param {Worker} worker @param {Life} life
+   */
+  #watch(worker, { lock, watch: { signal } }) {
+    navigator.locks.request(lock, { signal }, () => this.#died(worker, "It is gone.")).catch(() => undefined); // it was ended on purpose
+  }
+
+  /** Asks the workers for an answer. Who is known to be busy, or is no slower than it was before, is not taken for dead. */
+  #beat() {
+    const now = performance.now();
+    const slept = document.hidden || now - this.#beaten > 4 * BEAT; // the page itself was not awake all the while
+    this.#beaten = now;
+    for (const [worker, life] of this.#lives) {
+      if (slept || life.busy || life.name === "script") life.asked = 0;
+      else if (!life.asked) {
+        life.asked = now;
+        worker.postMessage({ type: "ping" });
+      } else if (now - life.asked > Math.min(SILENT + SLOWER * life.slowest, SILENT_MOST)) {
+        this.#died(worker, "It does not answer.");
+      }
+    }
+  }
+
+  /** @param {Worker} worker @param {string} why */
+  #died(worker, why) {
+    const life = this.#lives.get(worker);
+    if (!life) return;
+    this.#end(worker);
+    if (life.name === "script") this.#stopScript(`Python has ended: ${why} The next call starts it again.`);
+    else this.hear({ type: "died", part: life.name, message: `${life.name}: ${why}` });
+  }
+
+  /** @param {Worker | null} worker */
+  #end(worker) {
+    if (!worker) return;
+    this.#lives.get(worker)?.watch.abort();
+    this.#lives.delete(worker); // what it has said already counts no more
+    worker.onmessage = null;
+    worker.terminate();
   }
 
   /** @param {Message} message @param {string} from */

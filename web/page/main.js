@@ -34,6 +34,12 @@ const FINAL = ["browser-old", "no-webgl2"];
 /** Messages that go away by themselves once pictures come again. */
 const PASSING = ["frame", "stalled"];
 
+/** Why another model cannot be had: then the one before goes on. */
+const REFUSED = ["model-missing", "unreachable", "network", "options"];
+
+/** Milliseconds within which a worker that is gone is started again once by itself. */
+const REVIVAL = 60000;
+
 /** @param {string} id */
 const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
@@ -66,6 +72,8 @@ class App {
   booted = false;
   running = false;
   choosing = false;
+  /** The model that last found something. */
+  model = "";
 
   wakelock = new WakeLock();
   heat = new Heat();
@@ -88,6 +96,9 @@ class App {
   longTasks = { count: 0, longest: 0 };
 
   #alive = 0;
+  #revived = -REVIVAL;
+  /** Whether the notice speaks of a model. */
+  #noticed = false;
   #openings = 0;
   #keeping = false;
   /** Addresses of what the engine loaded, and of what is kept of it. @type {string[]} */
@@ -189,7 +200,10 @@ class App {
 
   /** What a source may tell. @type {import("./source.js").On} */
   #on = {
-    ended: (code, detail, text) => this.fail(new Problem(code, detail, text)),
+    ended: (code, detail, text) => {
+      this.engine.send({ type: "ended" });
+      this.fail(new Problem(code, detail, text));
+    },
     interrupted: (yes) => this.#interrupt(yes),
     reduced: (why) => this.stage.notice(why),
   };
@@ -334,6 +348,11 @@ class App {
     } else if (name === "model" || name === "smoothing") {
       this.problem = this.lost;
       this.engine.changeModel(settings.get("model"), this.#options);
+      if (this.#changing) {
+        this.people = null;
+        this.stage.notice(`Loading ${this.panel.labelOf(settings.get("model"))}…`, 0);
+        this.#noticed = true;
+      }
       this.show();
     } else {
       // What an effect does not draw need not be found.
@@ -394,9 +413,52 @@ class App {
     this.show();
   }
 
+  /** Whether another model was chosen than the one that runs. */
+  get #changing() {
+    return this.running && this.model !== this.settings.get("model");
+  }
+
+  /** A model that cannot be had costs nothing: the one before goes on. @param {string} code @param {string} message */
+  #refuse(code, message) {
+    const { model, settings } = this;
+    const wanted = settings.get("model");
+    if (!REFUSED.includes(code) || !this.#changing) return false;
+    settings.set("model", model);
+    const why = /[.?!]$/.test(message) ? message : `${message}.`;
+    this.stage.notice(`${why} ${this.panel.labelOf(model)} goes on.`, 0, () => void this.#chooseAgain(wanted));
+    this.#noticed = false;
+    return true;
+  }
+
+  /** @param {string} model that could not be had */
+  async #chooseAgain(model) {
+    const { catalogue } = this.site;
+    await this.#readCatalogue();
+    this.settings.set("model", model);
+    if (this.site.catalogue !== catalogue) this.restart();
+  }
+
+  /** A worker is gone: it is started again by itself, but not time and again. @param {string} part @param {string} message */
+  #revive(part, message) {
+    const now = performance.now();
+    if (now - this.#revived < REVIVAL) {
+      this.fail(new Problem("crash", message));
+      return;
+    }
+    this.#revived = now;
+    if (part === "python") {
+      this.booted = this.running = false;
+      this.people = null;
+      this.problem = this.lost;
+      this.engine.restartPython();
+      this.show();
+    } else this.#changeBackend(this.#provider());
+    this.stage.notice(`${part === "python" ? "Python" : "The engine"} stopped and was started again.`);
+  }
+
   get state() {
     if (this.problem) return "error";
-    if (this.running) return this.#stopped ? "paused" : "running";
+    if (this.running) return this.#stopped ? "paused" : this.#changing ? "loading" : "running";
     if (this.source || this.opening) return "loading";
     return this.ready && this.booted ? "ready" : "loading";
   }
@@ -405,8 +467,9 @@ class App {
     const { state, problem } = this;
     const started = Boolean(this.source || this.opening);
     const asking = this.opening && this.settings.get("source") === "camera" && !this.cameras;
-    this.stage.show({ state, problem, started, asking, booted: this.ready && this.booted });
-    this.wakelock.keep(state === "running" && Boolean(this.source?.moving));
+    const seen = this.running && !problem;
+    this.stage.show({ state, problem, started, asking, booted: this.ready && this.booted, seen });
+    this.wakelock.keep(seen && state !== "paused" && Boolean(this.source?.moving));
   }
 
   /** @param {import("./engine.js").Message} message */
@@ -443,8 +506,8 @@ class App {
       element("skeleton-row").hidden = !topology.names.length;
       element("no-parts").hidden = topology.names.length > 0;
     },
-    people: ({ people }) => {
-      if (!this.source) return;
+    people: ({ people, model }) => {
+      if (!this.source || model !== this.settings.get("model")) return; // what an earlier one has found
       this.people = people;
       element("world-button").hidden = !people[7];
       if (!people[7] && !element("world").hidden) void this.showWorld(); // closes it: nothing has depth any more
@@ -452,8 +515,11 @@ class App {
       this.startup.firstResult ||= performance.now();
       const passed = this.problem && PASSING.includes(this.problem.code);
       if (passed) this.problem = this.lost;
-      if (!this.running || passed) {
+      if (!this.running || passed || this.#changing) {
+        if (this.#noticed) this.stage.notice("");
+        this.#noticed = false;
         this.running = true;
+        this.model = model;
         this.show();
         void this.offline.show(); // what this picture needed is kept now
         if (this.source instanceof Camera) void this.#meet(this.source);
@@ -478,10 +544,12 @@ class App {
       this.show();
     },
     error: ({ code, message }) => {
+      if (this.#refuse(code, message)) return;
       const problem = new Problem(code, message);
       if (code === "graphics-lost") this.lost = problem;
       this.fail(problem);
     },
+    died: ({ part, message }) => this.#revive(part, message),
   };
 
   /** What a message's button does. @param {import("./problems.js").Action} action */
@@ -505,21 +573,20 @@ class App {
       this.panel.name("");
       this.show();
     } else if (action === "retry" && source && /^(camera|source)-/.test(problem?.code ?? "")) void this.choose(source);
-    else if (problem?.code === "model-missing") void this.#lookAgain();
+    else if (problem?.code === "model-missing") void this.#readCatalogue().then(() => this.restart());
     else this.restart();
   }
 
-  /** Restarts with the models that the site has by now: they may have been made ready since the page was opened. */
-  async #lookAgain() {
+  /** Reads which models the site has by now: they may have been made ready since the page was opened. */
+  async #readCatalogue() {
     try {
       const response = await fetch("./", { cache: "no-cache" });
       const front = new DOMParser().parseFromString(await response.text(), "text/html");
       if (response.ok) this.site.catalogue = readSite(front).catalogue;
     } catch {
-      // The restart says what is the matter.
+      // What is loaded next says what is the matter.
     }
     void this.panel.listModels(this.site.catalogue);
-    this.restart();
   }
 
   #listen() {

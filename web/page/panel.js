@@ -101,6 +101,12 @@ export class Panel {
     return cameras.length;
   }
 
+  /** What a model is called here. @param {string} model */
+  labelOf(model) {
+    const select = /** @type {HTMLSelectElement} */ (this.form.elements.namedItem("model"));
+    return [...select.options].find(({ value }) => value === model)?.text ?? model;
+  }
+
   /** Offers the models of the catalogue. @param {string} address */
   async listModels(address) {
     /** @type {{name: string, title?: string, variant?: string | null, system?: string, topology?: string,

@@ -140,6 +140,16 @@ const SENTENCES = {
     text: "The picture comes back by itself in a moment. If it does not, restart.",
     actions: ["restart"],
   },
+  unreachable: {
+    title: "The server cannot be reached",
+    text: "",
+    actions: ["retry"],
+  },
+  "source-unreachable": {
+    title: "The server cannot be reached",
+    text: "The picture could not be loaded. Start the server or check the network, then try again.",
+    actions: ["retry"],
+  },
   "model-missing": {
     title: "The model is not on this site",
     text: "",

@@ -35,7 +35,7 @@ export async function openSource(address, site, options) {
   if (url.origin !== location.origin) throw new Problem("source-foreign", url.origin);
   const stop = new AbortController();
   const response = await fetch(url, { signal: stop.signal }).catch((error) => {
-    throw new Problem("source-missing", String(error.message ?? error));
+    throw new Problem("source-unreachable", String(error.message ?? error));
   });
   if (!response.ok) throw new Problem("source-missing", `${url.pathname}: ${response.status} ${response.statusText}`);
   const name = address === "sample" ? "Sample picture" : decodeURIComponent(url.pathname.split("/").at(-1) ?? "");
@@ -44,7 +44,7 @@ export async function openSource(address, site, options) {
     return Video.open(url.href, name, options, readAddress(url.href));
   }
   const blob = await response.blob().catch((error) => {
-    throw new Problem("source-missing", String(error.message ?? error));
+    throw new Problem("source-unreachable", String(error.message ?? error));
   });
   return openBlob(blob, name, options);
 }

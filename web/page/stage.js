@@ -44,15 +44,15 @@ export class Stage {
   /**
    * Shows what fits the state.
    * @param {{state: string, problem: import("./problems.js").Problem | null, started: boolean, asking: boolean,
-   *   booted: boolean}} now
+   *   booted: boolean, seen: boolean}} now `seen`: whether there is something to see, even while another model is loaded
    */
-  show({ state, problem, started, asking, booted }) {
+  show({ state, problem, started, asking, booted, seen }) {
     document.documentElement.dataset.state = state;
     element("message-card").hidden = !problem;
     element("start-card").hidden = Boolean(problem) || started;
-    element("progress").hidden = Boolean(problem) || state === "running" || state === "paused" || (booted && !started);
-    element("cover").hidden = !problem && (state === "running" || state === "paused");
-    element("toolbar").hidden = element("meter").hidden = state !== "running" && state !== "paused";
+    element("progress").hidden = Boolean(problem) || seen || (booted && !started);
+    element("cover").hidden = seen;
+    element("toolbar").hidden = element("meter").hidden = !seen;
     const waiting = booted ? "Looking at the first picture…" : "Getting ready…";
     element("progress-title").textContent = asking ? "Please allow the camera when the browser asks." : waiting;
     if (!problem) this.#say({ loading: "Getting ready", ready: "Ready", running: "Running", paused: "Paused" }[state]);
@@ -105,14 +105,22 @@ export class Stage {
   }
 
   /**
-   * Says something that needs no answer.
+   * Says something beside the picture, which goes on.
    * @param {string} text @param {number} [lasting] milliseconds; 0 stays until something else is said
+   * @param {() => void} [retry] what a button does that tries once more
    */
-  notice(text, lasting = 8000) {
+  notice(text, lasting = 8000, retry) {
     const shown = element("notice");
     clearTimeout(this.#fading);
     shown.textContent = text;
     shown.hidden = !text;
+    if (retry) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = LABELS.retry;
+      button.addEventListener("click", retry);
+      shown.append(" ", button);
+    }
     if (text && lasting) this.#fading = setTimeout(() => (shown.hidden = true), lasting);
   }
 

@@ -1,5 +1,7 @@
 // The Python worker: Pyodide and our decoders. It owns every decision and sees no camera pixel unless a script asks.
 import { countDownloads } from "../downloads.js";
+import { holdForLife } from "../life.js";
+import { unreachable } from "../unreachable.js";
 import { Snapshot } from "./snapshot.js";
 import { completeLater, completeNumpy, NUMPY_LATER, readNow, STANDARD } from "./standard.js";
 
@@ -43,12 +45,13 @@ async function boot(site, role) {
 /**
  * The live pipeline: one Python call a stage and frame.
  * @param {any} python
- * @param {{model: string, options: object}} chosen
  */
-function startLive(python, chosen) {
+function startLive(python) {
   /** @type {MessagePort | null} */
   let port = null;
   let start = 0;
+  /** Counts the pipelines that were prepared, and the one that runs; and which one the frame has that has begun. */
+  let [prepared, adopted, begun] = [0, 0, 0];
   const Live = python.pyimport("bodylens.browser").Live;
   const live = Live((/** @type {string} */ text, /** @type {Float64Array | undefined} */ array) => {
     const heap = python._module.HEAP8.length;
@@ -57,12 +60,19 @@ function startLive(python, chosen) {
   });
   const { begin, resume } = live;
 
-  /** @param {string} model @param {object} options */
-  const open = (model, options) => {
+  const adopt = () => {
+    const { masks, ...topology } = JSON.parse(live.adopt());
+    adopted = prepared;
+    port?.postMessage({ type: "opened", topology });
+    scope.postMessage({ type: "opened", topology, masks });
+  };
+  /** Another pipeline is made ready at once; it runs when the engine has its networks, or now if none runs. */
+  const open = () => {
     try {
-      const { masks, ...topology } = JSON.parse(live.open(model, JSON.stringify(options)));
-      port?.postMessage({ type: "opened", topology });
-      scope.postMessage({ type: "opened", topology, masks });
+      const models = JSON.parse(live.prepare(chosen.model, JSON.stringify(chosen.options)));
+      prepared++;
+      if (adopted) port?.postMessage({ type: "prepared", id: prepared, models });
+      else adopt();
     } catch (error) {
       scope.postMessage({ type: "error", code: "options", message: sentence(error), action: "" });
     }
@@ -76,13 +86,19 @@ function startLive(python, chosen) {
         start = performance.now();
         try {
           const { frame, results } = data;
-          if (data.type === "begin") begin(frame.index, frame.time, frame.width, frame.height, data.text, results);
-          else resume(results);
+          if (data.type === "adopt") {
+            if (data.id === prepared) adopt();
+          } else if (data.type === "begin") {
+            begun = adopted;
+            begin(frame.index, frame.time, frame.width, frame.height, data.text, results);
+          } else if (begun === adopted) resume(results);
+          else port?.postMessage({ type: "superseded" });
         } catch (error) {
           port?.postMessage({ type: "failed", message: sentence(error) });
         }
       };
-      open(chosen.model, chosen.options);
+      adopted = 0; // a new engine knows of none
+      open();
     },
   };
 }
@@ -114,7 +130,7 @@ function engineModule(port) {
         port.postMessage({ id: made, type, args });
       });
   return Object.fromEntries(
-    ["load", "current", "picture", "infer", "read", "release"].map((type) => [type, call(type)]),
+    ["open", "close", "reset", "current", "picture", "infer", "read", "release"].map((type) => [type, call(type)]),
   );
 }
 
@@ -124,6 +140,8 @@ let booted = null;
 let live = null;
 /** @type {MessagePort | null} */
 let early = null;
+/** The model that the page wants. */
+let chosen = { model: "", options: {} };
 
 /**
  * Runs a person's code and gives what its last expression is worth, as plain data.
@@ -144,26 +162,35 @@ async function run(python, code) {
 
 /** @type {Record<string, (data: any) => unknown>} */
 const messages = {
-  start: async ({ site, role, engine, model, options, first }) => {
+  start: async ({ lock, site, role, engine, model, options, first }) => {
+    holdForLife(lock, () => scope.postMessage({ type: "alive" }));
     if (first) {
       countDownloads((loaded, total) => scope.postMessage({ type: "progress", part: "python", loaded, total }));
     }
+    chosen = { model, options };
     booted = boot(site, role);
     const { python, times } = await booted;
     const before = performance.now();
     python.registerJsModule("bodylens_engine", role === "script" ? engineModule(engine) : {});
     if (role === "live") {
-      live = startLive(python, { model, options });
+      live = startLive(python);
       live.connect(early ?? engine);
     }
     const heap = () => python._module.HEAP8.length;
+    scope.postMessage({ type: "busy", more: -1 });
     scope.postMessage({ type: "booted", times: { ...times, imports: performance.now() - before }, heap: heap() });
   },
   engine: ({ port }) => {
     if (live) live.connect(port);
     else early = port;
   },
-  model: ({ model, options }) => live?.open(model, options),
+  ping: () => scope.postMessage({ type: "pong" }),
+  model: ({ model, options }) => {
+    chosen = { model, options };
+    scope.postMessage({ type: "busy", more: 1 }); // its system may have to be imported
+    live?.open();
+    scope.postMessage({ type: "busy", more: -1 });
+  },
   run: async ({ id, code }) => {
     const { python } = await booted;
     try {
@@ -178,6 +205,8 @@ scope.onmessage = async ({ data }) => {
   try {
     await messages[data.type](data);
   } catch (error) {
-    scope.postMessage({ type: "error", code: "python", message: sentence(error), action: "restart" });
+    const gone = unreachable(error, "Python");
+    if (gone) scope.postMessage({ type: "error", code: "unreachable", message: gone.message, action: "retry" });
+    else scope.postMessage({ type: "error", code: "python", message: sentence(error), action: "restart" });
   }
 };

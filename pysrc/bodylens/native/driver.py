@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import onnxruntime
@@ -82,6 +83,34 @@ class Model:
         return self.session.run([self.outputs[key] for key in outputs], {self.input: pixels})  # type: ignore[no-any-return]
 
 
+# The last smoothed mask of each model's streams, and where it lies.
+Streams = dict[tuple[str, int], tuple[NDArray[np.float32], Region]]
+
+
+class Masks:
+    """The last masks, which stay readable: people refer to these alone, so that they hold no networks."""
+
+    def __init__(self) -> None:
+        self.made = 0
+        self.ring: OrderedDict[int, tuple[NDArray[np.float32], Frame, bool]] = OrderedDict()
+
+    def add(self, pixels: NDArray[np.float32], frame: Frame, *, late: bool) -> int:
+        """Keep a mask, of logits where it is `late`, and return its handle."""
+        self.made += 1
+        self.ring[self.made] = (pixels, frame, late)
+        while len(self.ring) > RING:
+            self.ring.popitem(last=False)
+        return self.made
+
+    def read(self, mask: Mask, size: tuple[int, int]) -> NDArray[np.float32]:
+        """Lay a mask over its frame; see `People.read_mask`."""
+        if mask.handle not in self.ring:
+            raise StaleMask(f"mask {mask.handle} is gone: only the last {RING} are kept; read a mask in its own frame")
+        pixels, frame, late = self.ring[mask.handle]
+        laid = lay(pixels, mask.region, (frame.width, frame.height), size)
+        return sigmoid(laid - SURE) if late else laid
+
+
 class Driver:
     """Runs one pipeline over pictures, one after another.
 
@@ -97,19 +126,28 @@ class Driver:
         self.threads = threads
         self.spin = spin
         self.models = {name: Model.load(name, threads, spin) for name in pipeline.models}
-        self.masks: OrderedDict[int, tuple[NDArray[np.float32], Frame, bool]] = OrderedDict()
-        self.streams: dict[tuple[str, int], tuple[NDArray[np.float32], Region]] = {}
-        self.made = 0
+        self.masks = Masks()
+        self.streams: Streams = {}
+        self.closed = False
 
     def estimate(self, image: NDArray[np.uint8], frame: Frame, pipeline: Pipeline | None = None) -> People:
-        """Run the pipeline, or another one in its place, on one picture, (h, w, 3) uint8 RGB."""
+        """Run the pipeline, or another one in its place, on one picture, (h, w, 3) uint8 RGB.
+
+        Raises:
+            RuntimeError: this driver is closed.
+
+        """
+        if self.closed:
+            raise RuntimeError("this estimator is closed: create another one")
+        # Another pipeline neither goes on with the masks of this one nor changes them.
+        streams = self.streams if pipeline is None else {}
 
         def answer(requests: Sequence[Infer]) -> list[Inferred]:
-            return [self._infer(image, frame, request) for request in requests]
+            return [self._infer(image, frame, request, streams) for request in requests]
 
-        return replace(finish((pipeline or self.pipeline).estimate(frame), answer), reader=self.read)
+        return replace(finish((pipeline or self.pipeline).estimate(frame), answer), reader=self.masks.read)
 
-    def _infer(self, image: NDArray[np.uint8], frame: Frame, request: Infer) -> Inferred:
+    def _infer(self, image: NDArray[np.uint8], frame: Frame, request: Infer, streams: Streams) -> Inferred:
         names = [*request.fetch, *(keep.output for keep in request.keep)]
         # Which input size suits a frame is known when the frame comes.
         if request.model not in self.models:
@@ -118,26 +156,23 @@ class Driver:
         kept = zip(request.keep, arrays[len(request.fetch) :], strict=True)
         return Inferred(
             dict(zip(request.fetch, arrays, strict=False)),
-            tuple(self._keep(request, keep, array, frame) for keep, array in kept),
+            tuple(self._keep(request, keep, array, frame, streams) for keep, array in kept),
         )
 
-    def _keep(self, request: Infer, keep: Keep, array: NDArray[np.float32], frame: Frame) -> Mask:
+    def _keep(self, request: Infer, keep: Keep, array: NDArray[np.float32], frame: Frame, streams: Streams) -> Mask:
         region, stream = request.region, (request.model, keep.stream)
         pixels = logits = array.reshape(array.shape[-2:])
         if keep.activation == "sigmoid":
             pixels = sigmoid(pixels)
         if keep.smoothing:
-            previous = self.streams.get(stream)
+            previous = streams.get(stream)
             if previous is not None:
                 pixels = blend_masks(self._moved(*previous, region, pixels.shape), pixels, keep.smoothing)
-            self.streams[stream] = (pixels, region)
-        self.made += 1
+            streams[stream] = (pixels, region)
         late = keep.late and keep.activation == "sigmoid" and not keep.smoothing
         # Laid over a frame, what lies outside becomes 0: so of logits the distance from the surest no is stored.
-        self.masks[self.made] = (np.clip(logits, -SURE, SURE) + SURE if late else pixels, frame, late)
-        while len(self.masks) > RING:
-            self.masks.popitem(last=False)
-        return summarise(self.made, pixels, region, keep)
+        handle = self.masks.add(np.clip(logits, -SURE, SURE) + SURE if late else pixels, frame, late=late)
+        return summarise(handle, pixels, region, keep)
 
     def _moved(
         self, mask: NDArray[np.float32], was: Region, now: Region, shape: tuple[int, ...]
@@ -148,17 +183,15 @@ class Driver:
         size = (shape[1], shape[0])
         return lay(mask, was.within(now, *size), size, size)
 
-    def read(self, mask: Mask, size: tuple[int, int]) -> NDArray[np.float32]:
-        """Lay a mask over its frame; see `People.read_mask`."""
-        if mask.handle not in self.masks:
-            raise StaleMask(f"mask {mask.handle} is gone: only the last {RING} are kept; read a mask in its own frame")
-        pixels, frame, late = self.masks[mask.handle]
-        laid = lay(pixels, mask.region, (frame.width, frame.height), size)
-        return sigmoid(laid - SURE) if late else laid
-
     def reset(self) -> None:
         """Forget tracks and masks."""
         self.pipeline.reset()
+        self.streams.clear()
+
+    def close(self) -> None:
+        """Release the networks; masks already made stay readable."""
+        self.closed = True
+        self.models.clear()
         self.streams.clear()
 
 
@@ -177,6 +210,7 @@ class Estimator:
     """Runs a pipeline: call `estimate` once a picture.
 
     Pictures are (h, w, 3) uint8 RGB; (h, w, 4) RGBA, composited over white, and (h, w) grey are taken as well.
+    `close()`, the end of a `with`, and garbage collection release its networks.
     """
 
     # Whether networks with an open input size run here.
@@ -218,6 +252,16 @@ class Estimator:
         """Begin a new sequence: forget what earlier pictures taught."""
         self.driver.reset()
         self.index = 0
+
+    def close(self) -> None:
+        """Release the networks; twice is once. What it found stays readable."""
+        self.driver.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 class Segmenter(Estimator):
