@@ -176,6 +176,35 @@ def test_a_large_frame_is_drawn_no_larger_than_asked_but_kept_whole(studio):
     assert still == [2048, 1152]  # of a still picture no more is drawn
 
 
+def test_as_much_of_a_large_picture_is_hidden_as_of_a_small_one(studio):
+    """Lengths count pixels of a picture of 2048: in a photograph, cells and blurs would be too fine to hide."""
+    drawn = studio.evaluate(
+        """async (mask) => {
+          const drawn = [];
+          for (const [kept, counted] of [[2048, 2048], [4096, 8192]]) {
+            const canvas = new OffscreenCanvas(kept, kept / 2);
+            const context = canvas.getContext("2d");
+            context.fillStyle = "white";
+            context.fillRect(0, 0, kept, kept);
+            context.fillStyle = "black";
+            context.fillRect(0, 0, kept / 2, kept);
+            const image = canvas.transferToImageBitmap();
+            const compositor = new studio.Compositor(new OffscreenCanvas(1, 1));
+            const nobody = { ...studio.read(mask), matrix: [counted, 0, 0, 0, counted / 2, 0] };
+            compositor.draw(image, counted, counted / 2, nobody, { effect: "blur", blur: 200, limit: 512 });
+            drawn.push(await studio.png(await compositor.snapshot()));
+            compositor.dispose();
+          }
+          return drawn;
+        }""",
+        packed(np.zeros((64, 64)), (2048, 0, 0, 0, 1024, 0)),
+    )
+    small, large = (unpacked(each)[..., :3].astype(int) for each in drawn)
+    assert small.shape == large.shape == (1024, 2048, 3)
+    assert np.abs(small - large).mean() < 1
+    assert 40 < small[512, 970].mean() < 120  # soft some fifty pixels from the edge
+
+
 @pytest.mark.parametrize(
     ("init", "corners"),
     [

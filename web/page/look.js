@@ -7,6 +7,9 @@ import { decode } from "./still.js";
 /** Milliseconds between looks: a slider moves more often than pictures are drawn. */
 const PACE = 16;
 
+/** Longest side of a background that is kept: more shows on no screen. */
+const BACKGROUND = 2048;
+
 export class Look {
   /** The picture behind people. @type {{name: string, bitmap: ImageBitmap} | null} */
   #picture = null;
@@ -76,7 +79,7 @@ export class Look {
 
   /** Puts people before a picture of one's own. @param {File} file */
   async openBackground(file) {
-    this.#picture = { name: "own", bitmap: (await decode(file)).bitmap };
+    this.#picture = { name: "own", bitmap: (await decode(file, null, BACKGROUND)).bitmap };
     this.#pictureSent = false;
     this.settings.set("picture", "own");
     this.send();

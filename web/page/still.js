@@ -3,7 +3,7 @@ import { explain, identify, readBlob } from "./formats.js";
 import { Problem } from "./problems.js";
 
 /** Longest side that is kept: networks find small people in it, and it costs at most 64 MiB. */
-export const LONGEST = 4096;
+const LONGEST = 4096;
 
 /** What is decoded at most, pixels: some 400 MB. The same bound as natively. */
 const MOST = 100e6;
@@ -34,7 +34,7 @@ export class Decoder {
   ask(message) {
     return new Promise((resolve, reject) => {
       this.#asked.set(++this.#asking, { resolve, reject });
-      this.#worker.postMessage({ ...message, id: this.#asking, longest: LONGEST });
+      this.#worker.postMessage({ longest: LONGEST, ...message, id: this.#asking });
     });
   }
 
@@ -61,15 +61,16 @@ export function bound({ width, height }) {
 /**
  * Decodes a picture off the main thread, no larger than needed.
  * @param {Blob} blob
- * @param {import("./formats.js").Format} [known] what it is
+ * @param {import("./formats.js").Format | null} [known] what it is
+ * @param {number} [longest] side in pixels that is kept
  * @returns {Promise<Decoded>}
  */
-export async function decode(blob, known) {
+export async function decode(blob, known = null, longest = LONGEST) {
   const format = known ?? (await identify(readBlob(blob)));
   bound(format);
   const decoder = new Decoder();
   try {
-    const { bitmap, width, height } = await decoder.ask({ type: "decode", blob });
+    const { bitmap, width, height } = await decoder.ask({ type: "decode", blob, longest });
     return { bitmap, width, height };
   } catch (error) {
     const why = blob.size ? explain(format) : "The file is empty. Open another copy of it.";
