@@ -37,7 +37,8 @@ def card(entry: Entry) -> str:
         f"- licence and credit: {entry.licence}; {entry.credit}",
         f"- published: [{entry.card.split('/')[2]}]({entry.card})",
         f"- weights: {_source(entry)}",
-        f"- input: {given.height} × {given.width} (height × width), {given.low:g} to {given.high:g}, {_padding(given)}",
+        f"- input: {given.height} × {given.width} (height × width), {given.low:g} to {given.high:g}, "
+        f"{_padding(given)}, {SAMPLERS[given.sampler]}",
     ]
     if entry.topology != "none":
         lines.append(f"- keypoints: {entry.topology}")
@@ -63,6 +64,9 @@ def _source(entry: Entry) -> str:
     if any(file.mirror for file in entry.source.files):
         ways.append("a mirror folder (`BODYLENS_MIRROR`)")
     return f"{size(entry.source.bytes)} from {' or '.join(ways)}; sha256 `{entry.source.sha256[:16]}…`"
+
+
+SAMPLERS = {"average": "averaged where it is scaled down", "bilinear": "sampled bilinearly at any scale"}
 
 
 def _padding(given: Input) -> str:

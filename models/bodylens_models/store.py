@@ -196,6 +196,7 @@ def page_spec(chosen: Entry) -> dict[str, Any]:
             "high": chosen.input.high,
             "padding": chosen.input.padding,
             "border": chosen.input.border,
+            "sampler": chosen.input.sampler,
         },
         "outputs": {key: {"name": out.name, "shape": list(out.shape)} for key, out in chosen.outputs.items()},
         "bytes": written["bytes"] if written else expected.bytes if expected else None,

@@ -23,8 +23,8 @@ crop = driver.crop
 def noisy(levels: int) -> Any:
     """Sample as always, then add whole numbers from -levels to levels, of 255."""
 
-    def sample(image: Any, region: Any, width: int, height: int, low: float, high: float, border: str = "zero") -> Any:
-        pixels = crop(image, region, width, height, low, high, border)
+    def sample(image: Any, region: Any, width: int, height: int, low: float, high: float, *rest: Any) -> Any:
+        pixels = crop(image, region, width, height, low, high, *rest)
         noise = RANDOM.integers(-levels, levels + 1, pixels.shape) * ((high - low) / 255)
         return pixels + noise.astype(np.float32)
 

@@ -82,7 +82,7 @@ def test_poses_and_scores_are_those_of_the_original(original):
         original_posenet.hold_equal(pose, theirs)
 
 
-def corner_to_corner(image, region, width, height, low, high, border):
+def corner_to_corner(image, region, width, height, low, high, border, sampler):
     """Sample as the original does: bilinearly whatever the scale, from the corners of pixels, after padding by zeros.
 
     ref: tfjs-models, posenet/src/util.ts, padAndResizeTo

@@ -267,11 +267,8 @@ def given(name):
     return [bodylens.read_picture(path)]
 
 
-def bilinear(image, region, width, height, low, high, border):
-    """Sample as @mediapipe/pose does, in place of our own `crop`.
-
-    Ours averages pictures that are much too large. The original picks bilinearly whatever the scale.
-    """
+def bilinear(image, region, width, height, low, high, border, sampler):
+    """Sample as @mediapipe/pose does, in place of our own `crop`: bilinearly whatever the scale."""
     unit = np.array([[1 / width, 0, 0.5 / width], [0, 1 / height, 0.5 / height], [0, 0, 1]])
     to_picture = region.matrix() @ unit
     to_picture[:, 2] -= 0.5
@@ -281,7 +278,7 @@ def bilinear(image, region, width, height, low, high, border):
     return np.ascontiguousarray(low + sampled.transpose(2, 0, 1)[None] * np.float32((high - low) / 255))
 
 
-def corner_to_corner(image, region, width, height, low, high, border):
+def corner_to_corner(image, region, width, height, low, high, border, sampler):
     """Sample as tfjs MoveNet does: the input's outermost pixels lie on the region's rim; whole numbers only.
 
     ref: tfjs-models/pose-detection/src/movenet/detector.ts, tf.image.cropAndResize
@@ -296,7 +293,7 @@ def corner_to_corner(image, region, width, height, low, high, border):
     return np.ascontiguousarray(low + sampled.transpose(2, 0, 1)[None] * np.float32((high - low) / 255))
 
 
-def top_left(image, region, width, height, low, high, border):
+def top_left(image, region, width, height, low, high, border, sampler):
     """Sample as tfjs MultiPose does: what is not of the picture lies below it; whole numbers only.
 
     ref: tfjs-models/pose-detection/src/movenet/detector.ts, tf.image.resizeBilinear

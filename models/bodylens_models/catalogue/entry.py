@@ -55,6 +55,8 @@ class Input:
 
     padding: "stretch" fills the input with the region whatever its shape; "letterbox" keeps its shape.
     border: what a region shows where it leaves the picture: "zero" is black, "replicate" repeats the picture's rim.
+    sampler: "bilinear" takes one bilinear sample for each pixel of the input, whatever the scale, as the originals do;
+    "average" takes the mean of as many as the scale asks for.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Input:
     padding: Literal["stretch", "letterbox"]
     layout: str = "NCHW"
     border: Literal["zero", "replicate"] = "zero"
+    sampler: Literal["bilinear", "average"] = "average"
 
     @property
     def shape(self) -> tuple[int, int, int, int]:

@@ -6,6 +6,13 @@ from numpy.typing import NDArray
 
 from bodylens.region import Region
 
+# Samples that the sampler "average" takes along either side of a pixel of the input, at most: more cost more than they
+# gain (docs/poses.md).
+MOST_SAMPLES = 2
+
+# OpenCV counts the pixels that it warps in 16 bits.
+WARPED_SIDE = 32_000
+
 
 def crop(
     image: NDArray[np.uint8],
@@ -15,8 +22,9 @@ def crop(
     low: float,
     high: float,
     border: str = "zero",
+    sampler: str = "average",
 ) -> NDArray[np.float32]:
-    """Sample a region bilinearly.
+    """Resample a region to a network's input, pixel centre to pixel centre; `web/engine/crop.js` does the same.
 
     Args:
         image: (h, w, 3) uint8 RGB.
@@ -25,35 +33,46 @@ def crop(
         height: of the network's input, pixels.
         low: the value that black becomes.
         high: the value that white becomes.
-        border: "zero" for black where the region leaves the picture, "replicate" for the picture's rim.
+        border: "zero" for black where the region leaves the image, "replicate" for the image's outermost pixels.
+        sampler: "bilinear" for one bilinear sample at the middle of a pixel of the input, whatever the scale; "average"
+            for the mean of as many, evenly spaced, as the scale asks for.
 
     Returns:
         (1, 3, height, width) float32.
 
     """
-    # Bilinear sampling sees 2 × 2 pixels: a picture more than twice too large is first averaged down.
     frame_height, frame_width = image.shape[:2]
-    shrink = min(int(region.width / width), int(region.height / height))
-    if shrink >= 2:
-        size = (max(1, round(frame_width / shrink)), max(1, round(frame_height / shrink)))
+    samples = samples_per_side(region, width, height) if sampler == "average" else 1
+    if max(frame_width, frame_height) > WARPED_SIDE:
+        size = (min(frame_width, WARPED_SIDE), min(frame_height, WARPED_SIDE))
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
     scale = np.diag([image.shape[1] / frame_width, image.shape[0] / frame_height])
-    # Pixel (i, j) of the input is centred at ((i + 0.5) / width, (j + 0.5) / height); OpenCV counts from centres.
-    unit = np.array([[1 / width, 0, 0.5 / width], [0, 1 / height, 0.5 / height], [0, 0, 1]])
-    to_picture = scale @ region.matrix() @ unit
-    to_picture[:, 2] -= 0.5
+    # Sample (i, j) lies at ((i + 0.5) / columns, (j + 0.5) / rows) of the region; OpenCV counts from centres.
+    columns, rows = width * samples, height * samples
+    unit = np.array([[1 / columns, 0, 0.5 / columns], [0, 1 / rows, 0.5 / rows], [0, 0, 1]])
+    to_image = scale @ region.matrix() @ unit
+    to_image[:, 2] -= 0.5
     repeated = border == "replicate" or _inside(region, frame_width, frame_height)
     sampled = cv2.warpAffine(
         image,
-        to_picture,
-        (width, height),
+        to_image,
+        (columns, rows),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE if repeated else cv2.BORDER_CONSTANT,
     )
+    if samples > 1:
+        # Not rounded: of the bytes that are added each was rounded already.
+        sampled = cv2.resize(sampled.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
     planes = sampled.transpose(2, 0, 1)[None].astype(np.float32)
     planes *= np.float32((high - low) / 255)
     planes += np.float32(low)
     return np.ascontiguousarray(planes)
+
+
+def samples_per_side(region: Region, width: int, height: int) -> int:
+    """Say how many samples of a region a pixel of an input of `width` × `height` is the mean of, along either side."""
+    scale = max(region.width / width, region.height / height)
+    return min(max(int(scale + 0.5), 1), MOST_SAMPLES)
 
 
 def _inside(region: Region, width: float, height: float) -> bool:

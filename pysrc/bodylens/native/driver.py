@@ -38,6 +38,7 @@ class Model:
     low: float
     high: float
     border: str
+    sampler: str
     input: str
     outputs: dict[str, str]
 
@@ -70,6 +71,7 @@ class Model:
             entry.input.low,
             entry.input.high,
             entry.input.border,
+            entry.input.sampler,
             session.get_inputs()[0].name,
             {key: output.name for key, output in entry.outputs.items()},
         )
@@ -79,7 +81,7 @@ class Model:
     ) -> list[NDArray[np.float32]]:
         """Crop, run, and give the outputs asked for."""
         width, height = size or (self.width, self.height)
-        pixels = crop(image, region, width, height, self.low, self.high, self.border)
+        pixels = crop(image, region, width, height, self.low, self.high, self.border, self.sampler)
         return self.session.run([self.outputs[key] for key in outputs], {self.input: pixels})  # type: ignore[no-any-return]
 
 

@@ -1,6 +1,7 @@
 """Crops and masks laid back, on pictures whose every pixel is known."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -44,11 +45,36 @@ def test_a_turned_crop_samples_where_the_region_says():
     np.testing.assert_allclose(taken[0, 1], expected[..., 1], atol=0.6)
 
 
-def test_a_large_picture_is_averaged_not_skipped_over():
-    image = np.zeros((1024, 1024, 3), np.uint8)
-    image[::2, ::2] = 252  # a quarter of all pixels
-    taken = crop(image, Region.whole(1024, 1024), 64, 64, 0, 255)
-    np.testing.assert_allclose(taken, 63, atol=1)
+@pytest.mark.parametrize("scale", [1, 2])
+def test_an_average_is_that_of_all_pixels_below_a_pixel_of_the_input(scale):
+    image = np.random.default_rng(0).integers(0, 256, (48 * scale, 64 * scale, 3), np.uint8)
+    taken = crop(image, Region.whole(64 * scale, 48 * scale), 64, 48, 0, 255)
+    blocks = image.reshape(48, scale, 64, scale, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(taken[0], blocks.transpose(2, 0, 1), atol=0.51)
+
+
+def test_a_bilinear_sample_is_one_whatever_the_scale():
+    image = np.random.default_rng(0).integers(0, 256, (5 * 48, 5 * 64, 3), np.uint8)
+    taken = crop(image, Region.whole(5 * 64, 5 * 48), 64, 48, 0, 255, sampler="bilinear")
+    np.testing.assert_array_equal(taken[0], image[2::5, 2::5].transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("sampler", ["average", "bilinear"])
+def test_a_frame_of_any_size_is_sampled_where_the_region_lies(sampler):
+    image = np.zeros((3, 40_000, 3), np.uint8)
+    image[:, 20_000:] = 200
+    taken = crop(image, Region.whole(40_000, 3), 64, 64, 0, 255, sampler=sampler)
+    np.testing.assert_array_equal(taken[0, 0, :, :31], 0)
+    np.testing.assert_array_equal(taken[0, 0, :, 33:], 200)
+
+
+def test_a_region_that_grows_a_little_is_sampled_a_little_differently():
+    """A person who comes nearer passes all scales: where the sampling leaps, so do their keypoints."""
+    image = np.random.default_rng(0).normal(128, 20, (1024, 1024, 3)).clip(0, 255).astype(np.uint8)
+    sides = range(128, 640, 16)
+    spread = [float(crop(image, Region(512, 512, side, side, 0.2), 128, 128, 0, 255).std()) for side in sides]
+    assert max(a / b for a, b in pairwise(spread)) < 1.5
+    assert spread[-1] < 0.55 * spread[0]
 
 
 @pytest.mark.parametrize("region", [Region.whole(64, 48), Region(30, 20, 20, 10, 0.5)])
