@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# An image file of more pixels is refused before it is decoded, natively and in the page: 100 megapixels take 0.3 GB as
-# RGB and some 1 GB on their way through, which is as much as a browser's tab is sure to have.
+# An image file of more pixels is refused before it is decoded, natively and in the page (web/page/still.js has the same
+# number): 100 megapixels take 0.3 GB as RGB and some 1 GB on their way through, about what a browser's tab may have.
 MAX_PIXELS = 100_000_000
 
 
