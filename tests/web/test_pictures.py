@@ -215,8 +215,6 @@ def test_people_are_found_where_they_are_in_the_picture_given(visit, wait_state)
     small = cv2.resize(ASTRONAUT, (2048, 2048))
     assert np.abs(drawn[..., 2::-1].astype(int) - small).mean() < 12  # all of it, and a skeleton
 
-    page.evaluate("bodylens.settings.set('model', 'selfie-general')")
-    until(page, "bodylens.latest()?.people.length && !bodylens.latest().people[0].keypoints?.length")
     width, height, x, y = page.evaluate(
         """() => bodylens.python(`
 import bodylens
