@@ -35,10 +35,10 @@ class Output:
 
     def __init__(self, option: str, target: Path | None, make: Callable[[Path | None], Writer]) -> None:
         self.name = f"{option} {target or '-'}"
-        # What a link points to is replaced, not the link. Devices and pipes have no place beside them.
-        self.target = None if target is None else Path(os.path.realpath(target))
-        self.part = self.target
-        if self.target is not None and (self.target.is_file() or not self.target.exists()):
+        self.target = self.part = target
+        # Devices and pipes have no place beside them. What a link points to is replaced, not the link.
+        if target is not None and (target.is_file() or not target.exists()):
+            self.target = Path(os.path.realpath(target))
             self.part = self.target.with_name(f".{self.target.stem}.{os.getpid()}.part{self.target.suffix}")
         self.make = make
         self.writer: Writer | None = None

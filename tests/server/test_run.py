@@ -239,6 +239,16 @@ def test_what_a_link_names_is_written_and_keeps_its_mode(tmp_path):
     assert real.stat().st_mode & 0o777 == 0o640
 
 
+def test_a_pipe_is_written_to_as_it_is():
+    reading, writing = os.pipe()
+    with os.fdopen(reading, encoding="utf-8") as lines:
+        try:
+            assert run(PORTRAIT, "--json", f"/dev/fd/{writing}") == 0
+        finally:
+            os.close(writing)
+        assert json.loads(lines.read())["frame"]["width"] == 512
+
+
 @pytest.mark.parametrize(("option", "name"), [("--out", "o.png"), ("--out", "o.mp4"), ("--json", "o.jsonl")])
 def test_a_full_disk_leaves_what_was_there(option, name, video, tmp_path, capfd):
     target = tmp_path / name
