@@ -185,6 +185,18 @@ def test_a_python_that_dies_is_started_again_beside_the_engine(visit, wait_state
     goes_on_with(opened, wait_state, "Restart")
 
 
+def test_a_server_that_is_gone_is_called_that(visit, wait_state):
+    opened = visit("?backend=wasm")
+    page = opened.page
+    page.route("**/models/**/selfie-general*", lambda route: route.abort())
+    page.goto(page.url + "&source=sample")
+    text = told(opened, "The server cannot be reached")
+    assert "the model selfie-general could not be loaded" in text
+    assert "Failed to fetch" not in text
+    page.unroute("**/models/**/selfie-general*")
+    goes_on_with(opened, wait_state, "Try again")
+
+
 def test_a_worker_that_cannot_be_loaded_says_so_and_restarts(visit, wait_state):
     opened = visit("?backend=wasm")
     page = opened.page
