@@ -178,13 +178,14 @@ class Live:
         time: float,
         width: int,
         height: int,
+        still: bool = False,
         ran: str = "",
         results: Any = None,  # noqa: ANN401
     ) -> None:
         """Start a frame; `results` answer the requests `ran`, as announced, where the engine ran them already."""
         if self.pipeline is None:
             raise RuntimeError("a frame came before a model was opened")
-        self.frame = Frame(index, time, width, height)
+        self.frame = Frame(index, time, width, height, still)
         self.estimation = self.pipeline.estimate(self.frame)
         self.requests = next(self.estimation)
         if ran and ran == self.ahead_text and self.ahead is not None and tuple(self.requests) == tuple(self.ahead):
@@ -239,13 +240,16 @@ class Estimator:
         self._close = finalize(self, bodylens_engine.close, number)
         self._close.atexit = False
 
-    async def estimate(self, image: NDArray[np.uint8] | None = None, timestamp: float | None = None) -> People:
+    async def estimate(
+        self, image: NDArray[np.uint8] | None = None, timestamp: float | None = None, *, still: bool = False
+    ) -> People:
         """Find the people in a picture.
 
         Args:
             image: (h, w, 3) uint8 RGB, (h, w, 4) RGBA, which is composited over white, or (h, w) or (h, w, 1) grey;
                 None takes the newest frame of the page's source.
             timestamp: when it was taken, seconds; None counts 30 pictures a second, or takes the source's own time.
+            still: whether it is an image on its own, not one of a sequence: see `static_image_mode` of `BlazePose`.
 
         Raises:
             ValueError: not a picture, one of more than 100 megapixels, or not a time.
@@ -253,7 +257,7 @@ class Estimator:
                 estimator is closed; the message says which.
 
         """
-        people = await self._run(self.pipeline, self.index, image, timestamp)
+        people = await self._run(self.pipeline, self.index, image, timestamp, still=still)
         self.index += 1
         return people
 
@@ -268,6 +272,7 @@ class Estimator:
         image: NDArray[np.uint8] | None,
         timestamp: float | None = None,
         *,
+        still: bool = False,
         apart: bool = False,
     ) -> People:
         if not self._close.alive:
@@ -281,7 +286,7 @@ class Estimator:
             taken = await _called(bodylens_engine.picture(to_js(pixels.ravel()), pixels.shape[1], pixels.shape[0]))
         try:
             time = timestamp if timestamp is not None else index / 30 if image is not None else taken.time
-            frame = Frame(index, time, taken.width, taken.height)
+            frame = Frame(index, time, taken.width, taken.height, still)
             estimation = pipeline.estimate(frame)
             requests = next(estimation)
             while True:

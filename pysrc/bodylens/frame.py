@@ -12,6 +12,7 @@ class Frame:
         time: when it was taken, in seconds from any fixed origin.
         width: pixels.
         height: pixels.
+        still: whether it is an image on its own, of which earlier frames say nothing, nor it of later ones.
 
     """
 
@@ -19,3 +20,4 @@ class Frame:
     time: float
     width: int
     height: int
+    still: bool = False

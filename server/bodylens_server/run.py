@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
 
     def results(frames: "Iterator[tuple[Picture, float]]") -> "Iterator[Result]":
         for frame, time in frames:
-            people = estimator.estimate(frame, time)
+            people = estimator.estimate(frame, time, still=outputs.still)
             yield frame, time, people, outputs.masks_of(people)
 
     try:

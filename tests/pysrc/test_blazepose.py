@@ -181,6 +181,21 @@ def test_static_pictures_are_taken_each_for_itself():
     assert [p.ids.tolist() for p in people] == [[1], [1]]
 
 
+def test_stills_are_taken_each_for_itself_and_frames_of_a_clip_are_not():
+    world = World(Body(320, 240))
+    for static, stills in ((None, True), (True, True), (False, False)):
+        world.asked.clear()
+        pipeline = BlazePose(static_image_mode=static)
+        for i in range(2):
+            finish(pipeline.estimate(Frame(i, i / 30, 640, 480, still=True)), world)
+        assert (world.asked == [[detector.MODEL], ["blazepose-full+poses"]] * 2) == stills
+    pipeline = BlazePose()
+    run(pipeline, [world])
+    memory = pipeline.memory
+    finish(pipeline.estimate(Frame(1, 0.1, 640, 480, still=True)), world)
+    assert pipeline.memory is memory
+
+
 def test_reset_forgets():
     pipeline = BlazePose()
     run(pipeline, [World(Body(320, 240))])

@@ -135,3 +135,9 @@ def test_a_video_file_is_seen_in_three_dimensions_too(show):
     heights = [np.ptp([point["y"] for point in record["people"][0]["world"]]) for record in records]
     assert all(0.8 < height < 2.2 for height in heights), "metres"
     assert not opened.errors
+
+
+def test_on_a_still_image_landmarks_stay_where_they_are(show):
+    page = show("sample", "model=blazepose-lite").page
+    found = [record["people"][0]["keypoints"] for record in watch(page, 3)]
+    assert found[0] == found[1] == found[2]

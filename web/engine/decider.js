@@ -92,7 +92,7 @@ export class Decider {
 
   /**
    * Decides one frame; one at a time.
-   * @param {{index: number, time: number, width: number, height: number}} frame
+   * @param {{index: number, time: number, width: number, height: number, still: boolean}} frame
    * @param {{results: Result[], text: string} | null} ran what was announced and has been run already
    * @param {(requests: Request[]) => Promise<Result[]>} run
    * @returns {Promise<{people: Float64Array, ms: number}>} people, as record.py packs them, and the time in Python

@@ -157,11 +157,11 @@ class Engine {
    */
   async #frame(networks, shot) {
     const begun = performance.now();
-    const { width, height, time } = shot;
+    const { width, height, time, still } = shot;
     // A phone was turned, or its camera changed: what was smoothed before has another shape.
     if (width !== this.#size.width || height !== this.#size.height) this.#live.streams.clear();
     this.#size = { width, height };
-    const frame = { index: this.#index++, time, width, height };
+    const frame = { index: this.#index++, time, width, height, still };
     const spent = { network: 0, draw: 0 };
     /** @param {Request[]} requests */
     const run = async (requests) => {

@@ -90,7 +90,7 @@ function startLive(python) {
             if (data.id === prepared) adopt();
           } else if (data.type === "begin") {
             begun = adopted;
-            begin(frame.index, frame.time, frame.width, frame.height, data.text, results);
+            begin(frame.index, frame.time, frame.width, frame.height, frame.still, data.text, results);
           } else if (begun === adopted) resume(results);
           else port?.postMessage({ type: "superseded" });
         } catch (error) {

@@ -106,7 +106,7 @@ class BlazePose:
         enable_smoothing: calm landmarks over time.
         enable_segmentation: give a mask for each person.
         smooth_segmentation: calm masks over time.
-        static_image_mode: take each picture for itself: no tracking, no smoothing.
+        static_image_mode: take each frame for itself: no tracking, no smoothing; None does so with stills alone.
         min_detection_confidence: from which score a detection counts, 0 … 1; None takes 0.5 for one person and 0.2 for
             several, of whom the landmark network is then asked.
         min_tracking_confidence: below which score of the landmark network a person is taken for lost, 0 … 1.
@@ -128,7 +128,7 @@ class BlazePose:
         enable_smoothing: bool = True,
         enable_segmentation: bool = False,
         smooth_segmentation: bool = True,
-        static_image_mode: bool = False,
+        static_image_mode: bool | None = None,
         min_detection_confidence: float | None = None,
         min_tracking_confidence: float = 0.5,
         max_poses: int = 1,
@@ -139,7 +139,7 @@ class BlazePose:
             enable_smoothing=enable_smoothing,
             enable_segmentation=enable_segmentation,
             smooth_segmentation=smooth_segmentation,
-            static_image_mode=static_image_mode,
+            static_image_mode=False if static_image_mode is None else static_image_mode,
             flip_horizontal=flip_horizontal,
         )
         self.max_poses = whole("max_poses", max_poses, 1)
@@ -150,7 +150,7 @@ class BlazePose:
         threshold = number("threshold", threshold, 0, 1, above=True)
         # Without a mask its part of the network is cut away, which is a quarter of the time.
         self.model = model if enable_segmentation else f"{model}+poses"
-        self.smooth = enable_smoothing and not static_image_mode
+        self.smooth = enable_smoothing
         self.static = static_image_mode
         self.flip = flip_horizontal
         smoothing = SMOOTHING_RATIO if smooth_segmentation and not static_image_mode else 0.0
@@ -198,7 +198,7 @@ class BlazePose:
         known[: len(memory.ids)] = memory.ids
         sure = [i for i, look in enumerate(looks) if look.outputs["flag"].item() >= self.min_tracking_confidence]
         if not sure:
-            self._commit(self._lost(memory, frame.time))
+            self._commit(frame, self._lost(memory, frame.time))
             return People.none(frame, BLAZEPOSE.names, 3)
         people, after = self._people(
             frame,
@@ -208,17 +208,20 @@ class BlazePose:
             tuple(streams[i] for i in sure),
             known[sure],
         )
-        self._commit(self._scheduled(memory, after, searched))
+        self._commit(frame, self._scheduled(memory, after, searched))
         return flip(people) if self.flip else people
+
+    def _is_static(self, frame: Frame) -> bool:
+        return frame.still if self.static is None else self.static
 
     def _recall(self, frame: Frame) -> Memory:
         size = (frame.width, frame.height)
-        if self.memory is None or self.memory.size != size:
+        if self._is_static(frame) or self.memory is None or self.memory.size != size:
             return Memory(size, Tracks.none(landmarks.BODY), np.empty(0, np.int32))
         return self.memory
 
-    def _commit(self, memory: Memory) -> None:
-        if not self.static:
+    def _commit(self, frame: Frame, memory: Memory) -> None:
+        if not self._is_static(frame):
             self.memory = memory
 
     def _first(self, memory: Memory, frame: Frame) -> list[Infer]:
@@ -281,12 +284,13 @@ class BlazePose:
         else:
             presence = read.presence
 
-        if self.static:
+        static = self._is_static(frame)
+        if static:
             ids, tracks = np.arange(1, len(looks) + 1, dtype=np.int32), memory.tracks
         else:
             ids, tracks = self.tracker.step(memory.tracks, seen, frame.time, known)
         motion = memory.motion
-        if not self.static:
+        if not static:
             rows = rows_of(memory.ids, known)
             points, world, motion = self._filtered(memory, rows, points, world, frame.time)
             if self.smooth:

@@ -227,12 +227,13 @@ class Estimator:
         """What it runs."""
         return self.driver.pipeline
 
-    def estimate(self, image: NDArray[np.uint8], timestamp: float | None = None) -> People:
+    def estimate(self, image: NDArray[np.uint8], timestamp: float | None = None, *, still: bool = False) -> People:
         """Find the people in one picture.
 
         Args:
             image: (h, w, 3) uint8 RGB.
             timestamp: when it was taken, seconds; None counts 30 pictures a second.
+            still: whether it is an image on its own, not one of a sequence: see `static_image_mode` of `BlazePose`.
 
         Raises:
             ValueError: not a picture, or not a time.
@@ -240,7 +241,7 @@ class Estimator:
         """
         pixels = as_rgb(image)
         time = self.index / 30 if timestamp is None else number("timestamp", timestamp)
-        frame = Frame(self.index, time, pixels.shape[1], pixels.shape[0])
+        frame = Frame(self.index, time, pixels.shape[1], pixels.shape[0], still)
         people = self.driver.estimate(pixels, frame)
         self.index += 1
         return people

@@ -270,6 +270,14 @@ def test_a_person_who_sits_is_found_by_every_system(astronaut):
         assert detector.estimate(astronaut).ids.tolist() == [1]
 
 
+def test_a_still_gives_the_same_landmarks_every_time(astronaut):
+    detector = bodylens.create_detector("blazepose-lite")
+    still, again = (detector.estimate(astronaut, still=True).keypoints for _ in range(2))
+    np.testing.assert_array_equal(still, again)
+    detector.estimate(astronaut)
+    assert np.abs(detector.estimate(astronaut).keypoints - still).max() > 0.1, "of a clip landmarks are calmed"
+
+
 def test_flipped_results_are_of_the_mirrored_picture(astronaut):
     plain = bodylens.create_segmenter("blazepose-lite").estimate(astronaut)
     flipped = bodylens.create_segmenter("blazepose-lite", flip_horizontal=True).estimate(astronaut)
