@@ -76,7 +76,7 @@ def go_on(page):
 def drawn_by(page, model, keypoints):
     """Let another model look, and give what is drawn by its result."""
     page.evaluate("(model) => bodylens.settings.set('model', model)", model)
-    until(page, f"bodylens.latest().people.every(({{ keypoints }}) => keypoints.length === {keypoints})")
+    until(page, f"bodylens.latest()?.people.every(({{ keypoints }}) => keypoints.length === {keypoints})")
     go_on(page)
     return snapshot(page)
 

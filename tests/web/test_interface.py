@@ -35,7 +35,11 @@ WORKERS = """
     workers.python.say({ type: "booted", times: {}, heap: 1 });
   };
   globalThis.show = (index = 0) =>
-    workers.engine.say({ type: "people", people: Float64Array.of(index, 0.5, 640, 480, 0, 0, 2, 0, 0) });
+    workers.engine.say({
+      type: "people",
+      people: Float64Array.of(index, 0.5, 640, 480, 0, 0, 2, 0, 0),
+      model: bodylens.settings.get("model"),
+    });
   globalThis.sent = (type, name = "engine") => (workers[name]?.heard ?? []).filter((message) => message.type === type);
   globalThis.source = () => sent("source").at(-1)?.source;
   const now = performance.now.bind(performance);
@@ -283,8 +287,12 @@ def test_without_webgpu_the_engine_alone_starts_anew_on_the_processor(opened):
     assert page.evaluate("(old) => document.querySelector('canvas') !== old && !old.isConnected", canvas)
 
 
-def test_a_crash_is_told_and_a_restart_brings_everything_back(opened):
+def test_a_second_crash_is_told_and_a_restart_brings_everything_back(opened):
     page = opened("?source=sample&effect=picture")
+    running(page)
+    page.evaluate("() => workers.engine.crash('out of memory')")
+    until(page, "workers.engine.count === 2 && source()?.kind === 'picture'")
+    assert page.evaluate("() => workers.python.count") == 1
     running(page)
     page.evaluate("() => workers.engine.crash('out of memory')")
     state(page, "error")
@@ -292,7 +300,7 @@ def test_a_crash_is_told_and_a_restart_brings_everything_back(opened):
     assert "The engine has crashed" in alert.inner_text()
     assert "out of memory" in alert.inner_text()
     alert.get_by_role("button", name="Restart").click()
-    until(page, "workers.engine.count === 2 && workers.python.count === 2 && source()?.kind === 'picture'")
+    until(page, "workers.engine.count === 3 && workers.python.count === 2 && source()?.kind === 'picture'")
     assert page.evaluate("() => sent('view')[0].view.picture.width") == 640  # which the new engine never saw
     running(page)
 
@@ -465,7 +473,7 @@ def test_python_runs_in_a_worker_of_its_own_from_its_first_use(opened):
     assert page.evaluate("() => answer") == "no"
     page.evaluate(ask, "loop")
     page.evaluate("() => workers.script.crash('it died')")
-    assert page.evaluate("() => answer") == "it died"
+    assert page.evaluate("() => answer") == "Python has ended: it died. The next call starts it again."
     page.evaluate(ask, "loop")
     page.evaluate("() => bodylens.stop()")
     assert page.evaluate("() => answer") == "Python was stopped."

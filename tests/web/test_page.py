@@ -183,8 +183,7 @@ def test_a_model_can_be_changed_while_it_runs(visit, wait_state):
     wait_state(opened.page, "running")
     opened.page.select_option("select[name=model]", "selfie-landscape")
     opened.page.wait_for_url("**model=selfie-landscape**")
-    frames_out(opened.page, opened.page.evaluate("bodylens.stats().frames.out") + 10)
-    assert len(opened.page.evaluate("bodylens.latest().people")) == 1
+    until(opened.page, "bodylens.latest()?.people.length === 1")
     assert opened.state == "running"
     assert any("selfie-landscape" in request.url for request in opened.requests)
     assert not opened.errors

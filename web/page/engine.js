@@ -228,7 +228,8 @@ export class Engine {
     const life = this.#lives.get(worker);
     if (!life) return;
     this.#end(worker);
-    if (life.name === "script") this.#stopScript(`Python has ended: ${why} The next call starts it again.`);
+    if (life.name === "script")
+      this.#stopScript(`Python has ended: ${why.replace(/\.$/, "")}. The next call starts it again.`);
     else this.hear({ type: "died", part: life.name, message: `${life.name}: ${why}` });
   }
 
