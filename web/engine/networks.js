@@ -234,7 +234,8 @@ export class Networks {
     if (this.provider === "webgpu" && !this.#watched) {
       this.#watched = true;
       // It answers no more from then on, and nothing says so but this.
-      void this.ort.env.webgpu.device.then(async (/** @type {any} */ device) => {
+      // Typed as a promise, and given as the device itself.
+      void Promise.resolve(this.ort.env.webgpu.device).then(async (/** @type {any} */ device) => {
         const { reason, message } = await device.lost;
         if (reason !== "destroyed") this.lost(message);
       });
