@@ -70,7 +70,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def pack(files: Files, limit: int) -> tuple[dict[str, Resource], dict[str, Resource]]:
     """Return the files with the gzipped ones among them, and those that are there gzipped alone."""
-    encodings = Encodings(gzip_level=9)
+    encodings = Encodings(static=True)
     packed, absent = {}, {}
     for name, resource in files.items():
         folder = name.split("/")[0]

@@ -18,7 +18,8 @@ CODINGS = ("br", "gzip")  # in the order of preference
 QUALITIES = {8_000_000: 9, 15_000_000: 7}
 QUICK_QUALITY = 5  # beyond, and for weights, which hardly gain
 GZIP_LEVEL = 6
-WORTH = 0.9  # a variant that saves less than this is not worth inflating
+WORTH = 0.95  # a variant that saves less than this is not worth inflating
+WEIGHTS_WORTH = 0.9  # of weights, of which there are many
 TOO_SMALL = 256
 SMALL = 1_000_000  # bytes; what is compressed in a tenth of a second
 
@@ -66,18 +67,13 @@ def negotiate(accepted: str | None, available: Collection[str]) -> str:
     return best
 
 
-def quality(resource: Resource, coding: str, gzip_level: int = GZIP_LEVEL) -> int:
+def quality(resource: Resource, coding: str, static: bool) -> int:
     """Return how well a resource is compressed: of its size and kind alone, so that a variant has one name."""
     if coding == "gzip":
-        return gzip_level
+        return 9 if static else GZIP_LEVEL
     if resource.suffix == ".onnx":
         return QUICK_QUALITY
     return next((best for size, best in QUALITIES.items() if resource.size <= size), QUICK_QUALITY)
-
-
-def is_wanted(resource: Resource, coding: str) -> bool:
-    """Return whether it is worth a try. Browsers that run these networks know brotli: weights have no other."""
-    return resource.compressible and resource.size >= TOO_SMALL and (coding == "br" or resource.suffix != ".onnx")
 
 
 class Encodings:
@@ -85,18 +81,18 @@ class Encodings:
 
     Args:
         folder: where they are kept.
-        gzip_level: of the variants for gzip; a static site has time for 9.
+        static: for a static site, which has time for gzip's level 9, and gzip alone for its weights.
 
     """
 
-    def __init__(self, folder: Path | None = None, gzip_level: int = GZIP_LEVEL) -> None:
+    def __init__(self, folder: Path | None = None, static: bool = False) -> None:
         self.folder = folder or cache.folder("encoded")
-        self.gzip_level = gzip_level
+        self.static = static
         self._sizes: dict[Path, int] = {}
 
     def path(self, resource: Resource, coding: str) -> Path:
         """Return where a variant lies, or will lie."""
-        best = quality(resource, coding, self.gzip_level)
+        best = quality(resource, coding, self.static)
         return self.folder / f"{resource.sha256}.{best}.{'gz' if coding == 'gzip' else coding}"
 
     def size(self, resource: Resource, coding: str) -> int:
@@ -111,21 +107,27 @@ class Encodings:
         """Return the codings that are ready for this resource."""
         return [coding for coding in CODINGS if self.size(resource, coding)]
 
+    def is_wanted(self, resource: Resource, coding: str) -> bool:
+        """Return whether it is worth a try. Browsers that run these networks know brotli: weights have no gzip."""
+        known = coding == "br" or self.static or resource.suffix != ".onnx"
+        return known and resource.compressible and resource.size >= TOO_SMALL
+
     def make(self, resource: Resource, coding: str) -> None:
         """Make one variant, unless that is done already."""
         target = self.path(resource, coding)
-        if not is_wanted(resource, coding) or target.exists():
+        if not self.is_wanted(resource, coding) or target.exists():
             return
         data = resource.read()
         if not resource.is_current():
             return  # changed since it was hashed: it is another resource now
-        best = quality(resource, coding, self.gzip_level)
+        best = quality(resource, coding, self.static)
         made = (
             gzip.compress(data, best, mtime=0)
             if coding == "gzip"
             else bytes(brotli.compress(data, quality=best, lgwin=24))
         )
-        cache.write_whole(target, made if len(made) < WORTH * len(data) else b"")
+        worth = WEIGHTS_WORTH if resource.suffix == ".onnx" and not self.static else WORTH
+        cache.write_whole(target, made if len(made) < worth * len(data) else b"")
 
     def make_all(self, resources: Iterable[Resource], report: Callable[[int, int], None] | None = None) -> None:
         """Make what is missing, on all processors; report(bytes so far, bytes in all)."""
@@ -133,7 +135,7 @@ class Encodings:
             (resource, coding)
             for resource in resources
             for coding in CODINGS
-            if is_wanted(resource, coding) and not self.path(resource, coding).exists()
+            if self.is_wanted(resource, coding) and not self.path(resource, coding).exists()
         ]
         # The largest first, so that no processor is left with one of them at the end.
         missing.sort(key=lambda pair: -pair[0].size)

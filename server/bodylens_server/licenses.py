@@ -21,7 +21,7 @@ from bodylens_server.resource import Resource, from_bytes
 from bodylens_server.wheels import Wheel
 
 HERE = Path(__file__).parent / "licenses"
-INDEX, NOTICE, STYLE = "index.html", "NOTICE.txt", "licenses.css"
+INDEX, NOTICE, STYLE = "licenses.html", "NOTICE.txt", "licenses.css"
 CSS = "body { max-width: 46rem; margin: 2rem auto; padding: 0 1rem; font: 1rem/1.5 system-ui, sans-serif }\n"
 CSS = f":root {{ color-scheme: light dark }}\n{CSS}dd {{ margin: 0 0 1rem }}\ndt {{ font-weight: 600 }}\n"
 OWN_PAGES = ("", "index.html", "integrity.json", "sw.js", "sw-live.js")

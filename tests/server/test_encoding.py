@@ -86,10 +86,13 @@ def test_weights_have_no_gzip_and_no_variant_that_saves_a_twentieth(encodings):
 
 def test_a_static_site_has_time_for_the_best_gzip(encodings, cache):
     resource = from_bytes(TEXT, ".js")
-    patient = Encodings(gzip_level=9)
+    patient = Encodings(static=True)
     patient.make(resource, "gzip")
     assert encodings.available(resource) == []
     assert gzip.decompress(patient.path(resource, "gzip").read_bytes()) == TEXT
+    weights = from_bytes(TEXT, ".onnx")
+    patient.make(weights, "gzip")
+    assert patient.available(weights) == ["gzip"], "a static site's weights are inflated by the page"
 
 
 def test_it_is_told_how_far_it_is(encodings):
