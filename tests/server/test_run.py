@@ -137,7 +137,7 @@ def test_several_people_are_their_union_or_one_each(couple, tmp_path):
     assert len(record["people"]) == 2
     mask = media.read_picture(tmp_path / "m.png")[..., 0] > 127
     halves = [half.mean() for half in np.split(mask, 2, axis=1)]
-    assert min(halves) > 0.3
+    assert min(halves) > 0.15  # of the first person alone nothing lies in the other half
     union = mask_of(record["mask"])
     assert (union != mask).mean() < 0.01
     changed = np.abs(media.read_picture(tmp_path / "o.png").astype(int) - media.read_picture(couple)).sum(-1) > 30

