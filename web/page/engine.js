@@ -14,7 +14,7 @@
 /** Milliseconds between questions to the workers whether they still answer. */
 const BEAT = 500;
 /** Milliseconds without an answer after which one counts as dead, at least and at most; and what its slowest answer adds. */
-const [SILENT, SILENT_MOST, SLOWER] = [3000, 15000, 8];
+const [SILENT, SILENT_MOST, SLOWER] = [15000, 30000, 8];
 
 export class Engine {
   /** @type {Worker | null} */
