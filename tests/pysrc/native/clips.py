@@ -1,6 +1,10 @@
 """Video files for tests, made as they are found in the world: any codec, container and times."""
 
+import json
+import subprocess
+import sys
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -70,3 +74,18 @@ def spoil(path, start, length):
     at, count = int(len(data) * start), int(len(data) * length)
     data[at : at + count] = np.random.default_rng(3).integers(0, 256, count, np.uint8).tobytes()
     path.write_bytes(data)
+
+
+def write_av1(path, times_ms):
+    """Write a clip as AV1, in a process of its own.
+
+    Where it runs as root, the encoder gives the thread that calls it the highest realtime priority, for good: all that
+    the tests start later would inherit it and keep the processors from everything else.
+    """
+    command = [sys.executable, __file__, str(path), json.dumps(times_ms)]
+    subprocess.run(command, check=True, capture_output=True)
+    return path
+
+
+if __name__ == "__main__":
+    write_clip(Path(sys.argv[1]), json.loads(sys.argv[2]), "libsvtav1")
