@@ -125,7 +125,13 @@ class Firefox(Browser):
 class WebKit(Browser):
     """WebKitGTK's MiniBrowser over WebDriver, on a screen of its own; ref: https://www.w3.org/TR/webdriver2/."""
 
-    ARGUMENTS = ("--automation", "--enable-media-stream=true", "--enable-mock-capture-devices=true")
+    # Safari has WebGL in workers from version 17 on; the GTK port has it too, but switched off.
+    ARGUMENTS = (
+        "--automation",
+        "--enable-media-stream=true",
+        "--enable-mock-capture-devices=true",
+        "--features=AllowWebGLInWorkers",
+    )
 
     def __init__(self):
         programs = sorted(Path("/").glob(MINI_BROWSERS))

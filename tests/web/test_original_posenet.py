@@ -120,5 +120,5 @@ def test_on_a_picture_that_is_resized_first_the_same_people_are_found(original, 
         print(f"\n{name}: {sure.sum()} sure keypoints off by {off.mean():.2f} px of the input,", end=" ")
         print(f"{off.max():.2f} at most, scores by {gaps.max():.3f}", end="")
         assert sure.sum() >= 4
-        assert off.max() < (0.05 if theirs else 7)
+        assert off.max() < (0.05 if theirs else 9)
         assert off.mean() < (0.02 if theirs else 3)
