@@ -98,10 +98,6 @@ class Places:
         """Accept connections until cancelled; the system's queue holds those for whom there is no place."""
         loop = asyncio.get_running_loop()
         while True:
-            while len(self._held) >= self.limit:
-                self._let_go()
-                self._freed.clear()
-                await self._freed.wait()
             try:
                 taken, _ = await loop.sock_accept(listener)
             except ConnectionError:  # gone before it was accepted
@@ -113,10 +109,22 @@ class Places:
             with contextlib.suppress(OSError):
                 # Else the end of each answer waits for the other side to confirm its beginning: 40 ms.
                 taken.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            try:
+                await self._find_place()
+            except asyncio.CancelledError:
+                taken.close()
+                raise
             task = loop.create_task(self._hold(taken, config, state))
             self._held[task] = time.monotonic(), None
             task.add_done_callback(self._free)
             await asyncio.sleep(0)  # it begins: from now on it closes what it was given, and others have their turn
+
+    async def _find_place(self) -> None:
+        """Wait until there is a place for one more; nobody is let go before somebody comes."""
+        while len(self._held) >= self.limit:
+            self._let_go()
+            self._freed.clear()
+            await self._freed.wait()
 
     async def close(self) -> None:
         """Let go of all that is left."""
