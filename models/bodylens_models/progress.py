@@ -53,7 +53,7 @@ class Terminal:
             self._line(f"{step.model}: {mark} ({detail})")
 
     def share(self, what: str, done: int, total: int, origin: str = "") -> None:
-        """Show how much of something is done, in bytes; to a file it is told once."""
+        """Show how much of something is done, in bytes; to a file it is written once."""
         if not self.live:
             if (what, "") not in self._told:
                 self._told.add((what, ""))

@@ -104,10 +104,6 @@ def examine(path: Path) -> dict[str, Any]:
     return {"inputs": inputs, "outputs": outputs}
 
 
-def _fits(declared: int | None, found: int) -> bool:
-    return declared in (None, found)
-
-
 def _line(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
 

@@ -1,7 +1,7 @@
 """The connections of the server: how many there may be, and how long each may keep it waiting.
 
-A visitor needs a connection for seconds. Whoever opens a thousand and says nothing must not keep others out: what has
-asked nothing for a while is let go, and when all places are taken, what has waited longest goes first.
+A visitor needs a connection for seconds. A client that opens a thousand and sends nothing must not keep others out: a
+connection without a request is closed after a while, and when all places are taken, the longest idle one goes first.
 """
 
 import asyncio
@@ -127,14 +127,14 @@ class Places:
             await self._freed.wait()
 
     async def close(self) -> None:
-        """Let go of all that is left."""
+        """Close all that are left."""
         held = list(self._held)
         for task in held:
             task.cancel()
         await asyncio.gather(*held, return_exceptions=True)
 
     def end_overdue(self) -> None:
-        """Let go of who has kept the server waiting for too long."""
+        """Close the connections that have kept the server waiting for too long."""
         now = time.monotonic()
         for task, (_, connection) in list(self._held.items()):
             if connection and connection.is_overdue(now):

@@ -77,7 +77,7 @@ class _Server(uvicorn.Server):
             parting.cancel()
 
     async def _part(self) -> None:
-        """Let go of who does not answer the farewell of TLS: for a phone that sleeps asyncio waits a minute."""
+        """Close what does not answer the end of TLS: for a phone that sleeps asyncio waits a minute."""
         since: dict[object, float] = {}
         while True:
             now = time.monotonic()

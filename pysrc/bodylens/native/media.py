@@ -20,7 +20,7 @@ def frames(source: str | Path) -> Iterator[tuple[Picture, float]]:
 
     Frames are upright and of the size at which they are shown, each of its own size where that changes. Times are the
     frames' own presentation times in seconds, as the file has them: a recording that begins at 5 s gives 5.0 first.
-    They always grow; where a file's times begin anew they go on from there. Alpha is composited over white.
+    They always grow; where a file's times restart they continue from there. Alpha is composited over white.
 
     Args:
         source: of the file.

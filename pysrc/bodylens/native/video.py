@@ -180,7 +180,7 @@ class Video:
 
 
 class Clock:
-    """Gives each frame its presentation time, and goes on where a file's times begin anew or are missing.
+    """Gives each frame its presentation time, and continues where a file's times restart or are missing.
 
     Args:
         step: seconds from frame to frame where the file does not say.

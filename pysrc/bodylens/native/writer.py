@@ -290,7 +290,7 @@ class Sound:
         if self.copied:
             if packet.dts is None or packet.pts is None:
                 return
-            # Where a file's times begin anew, the sound goes on as the frames do.
+            # Where a file's times restart, the sound continues as the frames do.
             begins = packet.dts + self.shift
             self.shift += 0 if self.next is None else max(self.next - begins, 0)
             self.next = packet.dts + self.shift + 1
