@@ -54,8 +54,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         upstream.request("GET", path, headers=headers)
         got = upstream.getresponse()
         kept = {name: value for name, value in got.getheaders() if name.lower() not in HOP_BY_HOP}
-        self.answer(got.status, kept, got.read())
-        upstream.close()
+        body = got.read()
+        upstream.close()  # before the answer: a browser that has left makes that fail
+        self.answer(got.status, kept, body)
 
     def answer(self, status, headers, body):
         self.send_response_only(status)
