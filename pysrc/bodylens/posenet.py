@@ -355,7 +355,7 @@ def estimate_multiple_poses(
 ) -> Answer:
     """Find the poses of all people in a picture: PoseNet's first interface, with its defaults.
 
-    As in the original, poses of any score are given: whoever calls leaves out those that are too unsure.
+    As in the original, poses of any score are given: the caller filters those with too low a score.
 
     Args:
         net: what `create_detector("posenet-…")` gave.

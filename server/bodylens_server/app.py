@@ -170,7 +170,7 @@ class Prefix:
 def create_app(site: Site, encodings: Encodings, prefix: str = "", routes: Sequence[Route] = ()) -> ASGIApp:
     """Return the ASGI application that serves a site, also below a prefix, and more `routes` beside it."""
 
-    def find_anew(address: str) -> tuple[Resource, bool] | None:
+    def find_again(address: str) -> tuple[Resource, bool] | None:
         found = site.find(address)
         # An edited source or a new catalogue; a model that has come is compressed at the next start.
         encodings.make_all(resource for resource in site.resources() if resource.size < SMALL)
@@ -180,7 +180,7 @@ def create_app(site: Site, encodings: Encodings, prefix: str = "", routes: Seque
         address = request.path_params["address"]
         # What was edited, or made ready, since the last visit is there at the next; a hop to a thread costs more than
         # the look whether there is something.
-        found = site.lookup(address) if site.is_current(address) else await run_in_threadpool(find_anew, address)
+        found = site.lookup(address) if site.is_current(address) else await run_in_threadpool(find_again, address)
         if found is None:
             return PlainTextResponse("There is nothing at this address.\n", 404)
         return respond(request, found[0], encodings, for_ever=found[1])

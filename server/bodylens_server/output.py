@@ -98,7 +98,7 @@ class Lines:
         self.file = target.open("w", encoding="utf-8") if isinstance(target, Path) else target
 
     def write(self, item: str, time: float) -> None:
-        """Add a line; whoever reads along gets it at once."""
+        """Add a line; a reader of standard output gets it at once."""
         self.file.write(item + "\n")
         if not self.own:
             self.file.flush()

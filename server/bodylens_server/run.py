@@ -269,7 +269,7 @@ class Outputs:
             self._output("--out", self.paths["--out"]).write(frame, time)
 
     def _write_each(self, named: Path, people: "People", found: "list[Mask]", time: float) -> None:
-        """Write a file a person, all as long as the source: whoever is not there has an empty mask."""
+        """Write a file a person, all as long as the source: a person who is not there has an empty mask."""
         from bodylens_server import masks
 
         nobody = masks.grey(masks.none(people))

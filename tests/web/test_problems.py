@@ -155,7 +155,7 @@ def test_a_worker_that_dies_is_started_again_once_by_itself(visit, wait_state):
     page.evaluate("workers.python.terminate()")
     told(opened, "The engine has crashed")
     goes_on_with(opened, wait_state, "Restart")
-    # A script that died is told to whoever waits for it, and the next call has a new one.
+    # A call to a script that died is rejected, and the next call has a new one.
     said = page.evaluate(
         """async () => {
           await bodylens.python("1");
@@ -177,7 +177,7 @@ def test_a_python_that_dies_is_started_again_beside_the_engine(visit, wait_state
     wait_state(page, "running")
     assert page.evaluate("workers.engine.same") is True
     frames_out(page, page.evaluate("bodylens.stats().frames.out") + 3)
-    # A worker that only says that it failed is started anew as well.
+    # A worker that only says that it failed is restarted as well.
     page.evaluate(
         "workers.python.dispatchEvent(new ErrorEvent('error', { message: 'out of memory', cancelable: true }))"
     )

@@ -174,7 +174,7 @@ WAITING = """async () => {
 }"""
 
 
-def test_whoever_waits_for_a_frame_gets_it_or_is_told_why_none_comes(visit):
+def test_a_script_waiting_for_a_frame_gets_it_or_an_error_that_says_why(visit):
     said = visit(program=False).page.evaluate(WAITING.replace("LOAD", LOAD))
     nothing, changed, paused, still_paused, frame, ended, still_ended, clones, left_open = said
     assert "no source: start the camera" in nothing

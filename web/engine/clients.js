@@ -3,7 +3,7 @@ import { lay } from "./masks.js";
 
 /** @typedef {{id: number, type: string, args: unknown[]}} Call */
 /** @typedef {import("./frames.js").Held} Held */
-/** Whoever runs networks: it holds those that it uses until it is closed, and its smoothed masks.
+/** A user of networks: it holds those that it uses until it is closed, and its smoothed masks.
  * @typedef {{streams: import("./masks.js").Streams, closed?: boolean, model?: string}} User `model` is what the page calls it */
 
 /** How many pictures a script may hold at once; the oldest makes way. */

@@ -4,7 +4,7 @@
  *   source: AbortSignal, close: () => void}} Shot `width` and `height` are pixels as the source counts them, of which the
  *   image of a large picture has fewer; `source` is aborted once another one has been opened */
 
-/** @typedef {{image: ImageBitmap, time: number, width: number, height: number}} Held a copy of a frame, which whoever has it closes */
+/** @typedef {{image: ImageBitmap, time: number, width: number, height: number}} Held a copy of a frame; its owner closes it */
 
 /** Why no copy of a frame comes: for the person whose script asked. */
 const WHY = {
@@ -64,7 +64,7 @@ export class Frames {
   }
 
   /**
-   * Copies the next frame, for whoever looks on: whatever is done with the frames themselves.
+   * Copies the next frame for a script, whatever is done with the frames themselves.
    * @returns {Promise<Held>} rejected where none will come, with a sentence that says why
    */
   async copy() {
@@ -84,7 +84,7 @@ export class Frames {
     this.#refuse(WHY.ended);
   }
 
-  /** @param {string} why whoever waits gets nothing */
+  /** @param {string} why those who wait get nothing */
   #refuse(why) {
     for (const { reject } of this.#watchers.splice(0)) reject(new Error(why));
   }

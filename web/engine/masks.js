@@ -29,7 +29,7 @@ export class Masks {
    * Keeps a network's output as a mask.
    * @param {Omit<Mask, "keep">} output whose data become the mask's own
    * @param {Keep} wish
-   * @param {Streams} streams what whoever asks has kept before
+   * @param {Streams} streams what the same estimator has kept before
    * @param {string} model whose output it is: each has streams of its own
    * @returns {number[]} handle, width, height, count, score, left, top, right, bottom; as browser.py reads them
    */

@@ -158,7 +158,7 @@ export class Networks {
    * Loads what a system will begin with, where that is known before Python has decided.
    * @param {string} model @param {object} options of the system @param {object} holder
    */
-  async foresee(model, options, holder) {
+  async preload(model, options, holder) {
     if (!CHOOSING.some((name) => name in options)) await this.first(model, holder);
   }
 

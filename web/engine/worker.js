@@ -108,7 +108,7 @@ class Engine {
       networks.arriving = () => void scope.postMessage({ type: "arriving" });
       networks.lost = (message) => void scope.postMessage({ type: "died", part: "engine", message });
       networks.busy = (more, took) => void scope.postMessage({ type: "busy", more, took });
-      await networks.foresee(model, options, this.#live).catch((error) => {
+      await networks.preload(model, options, this.#live).catch((error) => {
         const code = missing(error);
         if (!code) throw error;
         fail(code, error, "model"); // another model may be chosen
@@ -355,7 +355,7 @@ class Engine {
     this.compositor.redraw(this.shown);
     const networks = await this.networks;
     try {
-      if (this.#next === next) await networks.foresee(model, options, next);
+      if (this.#next === next) await networks.preload(model, options, next);
     } finally {
       if (before) networks.drop(before);
     }

@@ -5,7 +5,7 @@ import { bound, Decoder } from "./still.js";
 
 /** A duration that browsers do not believe, and what they take for it, seconds. */
 const [SHORT, INSTEAD] = [0.01, 0.1];
-/** So far behind, milliseconds, the clock is set anew: the tab was hidden, or all was busy. */
+/** So far behind, milliseconds, the clock is reset: the tab was hidden, or all was busy. */
 const BEHIND = 1000;
 
 /** @typedef {import("./decoder.js").Decoded & {time: number, duration: number}} Shown seconds */

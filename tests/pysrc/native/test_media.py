@@ -37,7 +37,7 @@ def test_items_are_made_while_one_is_worked_on():
         assert next(found) == 2
 
 
-def test_whoever_leaves_ends_the_thread_and_what_it_has_open():
+def test_leaving_early_ends_the_thread_and_closes_what_it_has_open():
     ended = threading.Event()
 
     def items():

@@ -1,4 +1,4 @@
-"""Video files: every frame once, with its own time, upright, of the size at which it is shown; damage is told."""
+"""Video files: every frame once, with its own time, upright, of the size at which it is shown; damage is reported."""
 
 from fractions import Fraction
 
